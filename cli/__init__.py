@@ -1,0 +1,1 @@
+"""The command `mien`: thin, no logic of its own."""

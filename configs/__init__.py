@@ -1,0 +1,1 @@
+"""Run configs: the TOML files and their schema."""

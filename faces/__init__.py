@@ -1,0 +1,1 @@
+"""From images to tensors: detection, landmarks, crops, datasets, partitioning, cache."""

@@ -1,0 +1,1 @@
+"""The networks and losses, behind one registry."""

@@ -1,0 +1,1 @@
+"""Privacy: private local training, noise, accounting, the ledger, secure aggregation, audit."""

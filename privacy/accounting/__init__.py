@@ -1,0 +1,1 @@
+"""From DP events to epsilon, and from a target epsilon to noise."""

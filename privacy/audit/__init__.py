@@ -1,0 +1,1 @@
+"""Claims beside evidence: checks that recompute what a run promised and spent."""

@@ -1,0 +1,1 @@
+"""Private local training: Poisson sampling, fast per-record clipping, noise."""

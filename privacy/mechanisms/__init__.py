@@ -1,0 +1,1 @@
+"""Clipping and discrete noise for updates that are summed securely."""

@@ -1,0 +1,121 @@
+"""The round plan: what the coordinator asks of a cohort, as one canonical, hashed object.
+
+Every message of a round carries the plan's hash, so nothing in it can change after the first key was sent,
+and every device checks the plan against its own limits (:mod:`privacy.secagg.policy`) before it answers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from mien.errors import ProtocolError
+from mien.files import canonical_json
+
+MAX_COHORT = 100_000
+
+Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class LocalTraining(_Part):
+    """How a client trains on its own data. All figures are public; none depends on the client's data."""
+
+    steps: Annotated[int, Field(ge=1, le=100_000)]
+    sampling_rate: Annotated[float, Field(gt=0, le=1)]
+    """Poisson rate at which a record (a person) joins a step."""
+    divisor: Annotated[float, Field(gt=0)]
+    """The public number that a step's clipped sum is divided by."""
+    photos_per_record: Annotated[int, Field(ge=1, le=1000)]
+    learning_rate: Annotated[float, Field(gt=0)]
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    clipping_norm: Annotated[float, Field(gt=0)] | None = None
+    """L2 bound of one record's gradient in silo mode; None trains without record-level privacy."""
+    noise_multiplier: Annotated[float, Field(ge=0)] = 0.0
+    """Standard deviation of the noise of one step, divided by ``clipping_norm``."""
+
+
+class Update(_Part):
+    """How the difference to the global model becomes a vector of field elements."""
+
+    clipping_norm: Annotated[float, Field(gt=0)]
+    """L2 bound of the whole weighted update."""
+    weight_bound: Annotated[float, Field(gt=0)] = 1.0
+    """Largest weight that a client may give its update; the weight itself stays secret."""
+    scale: Annotated[int, Field(ge=1, le=1 << 40)] = 1 << 16
+    """Integer units per 1.0 of the update."""
+    noise: Literal["none", "skellam", "discrete_gaussian"] = "none"
+    noise_multiplier: Annotated[float, Field(ge=0)] = 0.0
+    """Standard deviation of the sum of the survivors' noise, divided by ``clipping_norm``."""
+
+
+class SecureAggregation(_Part):
+    """Parameters of the secure sum; see docs/secure-aggregation.md."""
+
+    vector_length: Annotated[int, Field(ge=1, le=1 << 30)]
+    """Field elements a client uploads: the update, its weight, its count and its metrics."""
+    field_bits: Literal[32, 64] = 32
+    neighbours: Annotated[int, Field(ge=1, le=MAX_COHORT)]
+    """Degree of the neighbour graph; cohort size − 1 is the full graph."""
+    threshold: Annotated[int, Field(ge=1, le=MAX_COHORT)]
+    """Shares needed to open a secret; above two thirds of ``neighbours``."""
+    min_survivors: Annotated[int, Field(ge=1, le=MAX_COHORT)]
+    """Uploads below which the round aborts; the distributed noise is sized for it."""
+
+
+class RoundPlan(_Part):
+    """One round. Two plans are the same if and only if their :attr:`hash` is."""
+
+    version: Literal[1] = 1
+    run: Name
+    round: Annotated[int, Field(ge=1, le=1 << 31)]
+    purpose: Name
+    mode: Literal["silo", "device"]
+    model: Name
+    model_hash: Hash
+    cohort: Annotated[tuple[Name, ...], Field(min_length=1, max_length=MAX_COHORT)]
+    """The members' names, sorted, without repetition."""
+    training: LocalTraining
+    update: Update
+    secagg: SecureAggregation
+    deadline_seconds: Annotated[float, Field(gt=0)] = 600.0
+
+    @model_validator(mode="after")
+    def _consistent(self) -> RoundPlan:
+        if list(self.cohort) != sorted(set(self.cohort)):
+            raise ValueError("cohort must be sorted and free of repetition")
+        if self.secagg.neighbours > max(1, len(self.cohort) - 1):
+            raise ValueError(f"neighbours {self.secagg.neighbours} > cohort size {len(self.cohort)} - 1")
+        if self.secagg.threshold > self.secagg.neighbours:
+            raise ValueError(f"threshold {self.secagg.threshold} > neighbours {self.secagg.neighbours}")
+        if self.secagg.min_survivors > len(self.cohort):
+            raise ValueError(f"min_survivors {self.secagg.min_survivors} > cohort size {len(self.cohort)}")
+        return self
+
+    def to_bytes(self) -> bytes:
+        """Return the canonical encoding."""
+        return canonical_json(self.model_dump(mode="json"))
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> RoundPlan:
+        """Decode and check a plan. Raises ProtocolError unless ``data`` is the canonical encoding of one."""
+        try:
+            plan = cls.model_validate_json(data)
+        except ValidationError as error:
+            raise ProtocolError(
+                f"round plan: {error.errors()[0]['msg']} at {error.errors()[0]['loc']}"
+            ) from None
+        if plan.to_bytes() != data:
+            raise ProtocolError("round plan: not in canonical form; it may have been altered on its way")
+        return plan
+
+    @property
+    def hash(self) -> bytes:
+        """SHA-256 of the canonical encoding, 32 bytes."""
+        return hashlib.sha256(self.to_bytes()).digest()
