@@ -1,0 +1,144 @@
+"""The run config: every setting of a run, its default, its range, and what it means.
+
+A config is one TOML file. Unknown keys are refused, values are checked, and the resolved config, defaults and
+all, is written into the run folder, so that a run can be repeated from it alone.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Positive = Annotated[float, Field(gt=0)]
+Fraction = Annotated[float, Field(gt=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, validate_default=True)
+
+
+class Data(_Section):
+    """Which faces, and how they are prepared."""
+
+    source: str = "embedded"
+    """``embedded`` (synthetic faces), ``celeba=PATH`` (official layout) or ``folder=PATH`` (a folder a person)."""
+    test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    """Share of the *persons* kept for evaluation; none of them is seen in training."""
+    face_size: Annotated[int, Field(ge=16, le=256)] = 64
+    skin_size: Annotated[int, Field(ge=16, le=256)] = 32
+    nose_size: Annotated[int, Field(ge=16, le=256)] = 32
+
+
+class Clients(_Section):
+    """How the training persons are spread over simulated clients."""
+
+    count: Count = 10
+    partition: Literal["person", "dirichlet", "iid"] = "person"
+    alpha: Positive = 1.0
+    """Concentration of the Dirichlet partition: small is uneven."""
+    attribute: str = "Chubby"
+    """The label that the Dirichlet partition makes uneven."""
+
+
+class Model(_Section):
+    """What is trained."""
+
+    name: str = "attribute_trio"
+    options: dict[str, Any] = {}
+    attributes: tuple[str, ...] = ("Chubby", "Pale_Skin", "Rosy_Cheeks", "Pointy_Nose")
+
+
+class Rounds(_Section):
+    """How many rounds, of how many clients."""
+
+    count: Count = 20
+    cohort: Count = 10
+    """Clients asked in a round, drawn anew for each."""
+    min_survivors: Annotated[int, Field(ge=2)] = 7
+    """Uploads below which a round is abandoned; distributed noise is sized for it."""
+    evaluate_every: Count = 1
+    deadline_seconds: Positive = 600.0
+    """How long a message phase waits for its clients."""
+
+
+class Training(_Section):
+    """What a client does with a plan."""
+
+    local_steps: Count = 1
+    sampling_rate: Fraction = 0.5
+    """Rate at which a person joins a step (Poisson; public)."""
+    photos_per_person: Annotated[int, Field(ge=1, le=64)] = 4
+    """Photos of a person that one step looks at; they are one record, clipped once."""
+    learning_rate: Positive = 0.1
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    server_optimizer: Literal["sgd", "momentum", "adam"] = "momentum"
+    server_learning_rate: Positive = 1.0
+    server_momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+
+
+class Privacy(_Section):
+    """What is promised, at the level of a person.
+
+    ``mode``:
+
+    * ``distributed``: each client clips each sampled person's gradient and adds a share of discrete noise; only
+      the securely summed step, noise and all, is ever opened. One step a round.
+    * ``silo``: each client runs DP-SGD with its own full noise. Holds without trust in any other client.
+    * ``device``: a client is one person; its whole update is clipped and carries a share of discrete noise.
+    * ``none``: secure aggregation only, no differential privacy. The report says so in red.
+    """
+
+    mode: Literal["distributed", "silo", "device", "none"] = "distributed"
+    epsilon: Positive = 8.0
+    """The whole run's ε per person; the noise is calibrated to it. Also each device's budget."""
+    delta: Annotated[float, Field(gt=0, lt=1)] = 1e-3
+    clipping_norm: Positive = 1.0
+    update_clipping_norm: Positive = 10.0
+    """L2 bound of a client's whole upload, in units of the update; sizes the field."""
+    noise: Literal["skellam", "discrete_gaussian"] = "skellam"
+    collusion: Annotated[float, Field(ge=0, lt=1 / 3)] = 0.1
+    """Share of the survivors that may collude with the server: their noise is not counted."""
+    randomness: Literal["system", "test-only"] = "system"
+    """``test-only`` makes a run repeatable to the bit, and protects nothing."""
+
+
+class SecureSum(_Section):
+    """Parameters of secure aggregation."""
+
+    neighbours: Annotated[int, Field(ge=0)] = 0
+    """Degree of the neighbour graph; 0 chooses: the full graph for small cohorts, else by the security bound."""
+    scale_bits: Annotated[int, Field(ge=4, le=30)] = 16
+    """Binary digits after the point in the encoding of an update."""
+
+
+class RunConfig(_Section):
+    """A whole run."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,40}$")] = "run"
+    seed: Annotated[int, Field(ge=0, lt=1 << 63)] = 1
+    """Fixes the split, the partition, the cohorts and the first weights. Never a secret or a noise."""
+    threads: Annotated[int, Field(ge=1, le=256)] = 2
+    data: Data = Data()
+    clients: Clients = Clients()
+    model: Model = Model()
+    rounds: Rounds = Rounds()
+    training: Training = Training()
+    privacy: Privacy = Privacy()
+    secagg: SecureSum = SecureSum()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> RunConfig:
+        if self.rounds.cohort > self.clients.count:
+            raise ValueError(f"rounds.cohort {self.rounds.cohort} > clients.count {self.clients.count}")
+        if self.rounds.min_survivors > self.rounds.cohort:
+            raise ValueError(
+                f"rounds.min_survivors {self.rounds.min_survivors} > rounds.cohort {self.rounds.cohort}"
+            )
+        if self.privacy.mode == "distributed" and self.training.local_steps != 1:
+            raise ValueError(
+                f"training.local_steps is {self.training.local_steps}, but privacy.mode 'distributed' adds its "
+                "noise once a round: set local_steps = 1, or privacy.mode = 'silo'"
+            )
+        return self
