@@ -41,7 +41,7 @@ def parse_config(content: Mapping[str, Any], *, where: str) -> RunConfig:
     try:
         return RunConfig.model_validate(content)
     except ValidationError as error:
-        faults = "\n".join(f"  {_explain(fault, content)}" for fault in error.errors())
+        faults = "\n".join(f"  {_explain(fault)}" for fault in error.errors())
         raise ConfigError(f"{where}: {error.error_count()} fault(s):\n{faults}") from None
 
 
@@ -80,7 +80,7 @@ def _apply(content: dict[str, Any], override: str) -> None:
         content[last] = text.strip()
 
 
-def _explain(fault: Any, content: Mapping[str, Any]) -> str:
+def _explain(fault: Any) -> str:
     path = ".".join(str(part) for part in fault["loc"]) or "the whole config"
     if fault["type"] == "extra_forbidden":
         known = _known_keys(fault["loc"][:-1])
@@ -94,7 +94,7 @@ def _explain(fault: Any, content: Mapping[str, Any]) -> str:
 def _known_keys(sections: Iterable[str | int]) -> list[str]:
     model: type[BaseModel] = RunConfig
     for section in sections:
-        model = cast(type[BaseModel], model.model_fields[str(section)].annotation)
+        model = cast("type[BaseModel]", model.model_fields[str(section)].annotation)
     return list(model.model_fields)
 
 

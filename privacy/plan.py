@@ -76,7 +76,8 @@ class RoundPlan(_Part):
     run: Name
     round: Annotated[int, Field(ge=1, le=1 << 31)]
     purpose: Name
-    mode: Literal["silo", "device"]
+    mode: Literal["distributed", "silo", "device", "none"]
+    """Where the noise is added; see ``configs.schema.Privacy``."""
     model: Name
     model_hash: Hash
     cohort: Annotated[tuple[Name, ...], Field(min_length=1, max_length=MAX_COHORT)]
