@@ -53,6 +53,8 @@ class Update(_Part):
     noise: Literal["none", "skellam", "discrete_gaussian"] = "none"
     noise_multiplier: Annotated[float, Field(ge=0)] = 0.0
     """Standard deviation of the sum of the survivors' noise, divided by ``clipping_norm``."""
+    honest_survivors: Annotated[int, Field(ge=1)] = 1
+    """Noise shares that may be counted on: the fewest survivors, less those that may collude."""
 
 
 class SecureAggregation(_Part):
