@@ -1,1 +1,5 @@
-"""The networks and losses, behind one registry."""
+"""Networks, their losses, metrics and weights. Importing the package registers every network."""
+
+from models import attributes, face_shape, nose, skin
+
+__all__ = ["attributes", "face_shape", "nose", "skin"]
