@@ -45,7 +45,7 @@ class Clients(_Section):
 class Model(_Section):
     """What is trained."""
 
-    name: str = "attribute_trio"
+    name: str = "attributes"
     options: dict[str, Any] = {}
     attributes: tuple[str, ...] = ("Chubby", "Pale_Skin", "Rosy_Cheeks", "Pointy_Nose")
 
