@@ -15,7 +15,7 @@ import difflib
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 
@@ -79,7 +79,7 @@ def spec(name: str) -> ModelSpec:
         raise ModelError(f"unknown model {name!r}; {hint}known models: {', '.join(names())}") from None
 
 
-def build(name: str, *, seed: int = 0, **options: object) -> Network:
+def build(name: str, *, seed: int = 0, **options: Any) -> Network:
     """Return the model ``name`` with first weights that depend on ``seed`` alone (see models/initialise.py).
 
     The global random state of torch is left as it was. Raises ModelError for an unknown name, an unknown
@@ -93,5 +93,8 @@ def build(name: str, *, seed: int = 0, **options: object) -> Network:
             f"its options are {', '.join(entry.options) or '(none)'}"
         )
     with torch.random.fork_rng(devices=[]):  # torch's layers draw weights on creation; they are overwritten
-        model = entry.build(**options)
+        try:
+            model = entry.build(**options)
+        except (TypeError, ValueError) as error:
+            raise ModelError(f"model {name!r} cannot be built with options {options}: {error}") from error
     return initialise(model, seed)
