@@ -1,0 +1,1 @@
+"""What makeup artists know, as data: attributes, zones, recipes, sources and rules, in two languages."""

@@ -1,0 +1,1 @@
+"""Reading a face from photographs: measures with intervals, and *undecided* where they do not tell."""
