@@ -1,0 +1,72 @@
+"""A prepared dataset split over simulated clients: what stands in for many devices with their own photos.
+
+The split is a function of the config alone, so the coordinator (which evaluates on the held-out persons) and
+every simulated client (which takes its own rows) find the same one without talking to each other.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from configs.schema import Clients, Data
+from faces.datasets import open_dataset
+from faces.partition import partition
+from faces.prepare import PrepareOptions, prepare
+from faces.sample import FaceTable
+from faces.split import split_by_person
+
+Rows = NDArray[np.int64]
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Federation:
+    """All rows of a dataset, those kept for evaluation, and those of each client. No person is in two parts."""
+
+    table: FaceTable
+    test: Rows
+    clients: tuple[Rows, ...]
+    synthetic: bool
+    """True where every face was drawn by Mien's own generator."""
+
+    def client(self, number: int) -> FaceTable:
+        """Return the rows of one client."""
+        return self.table.select(self.clients[number])
+
+    def evaluation(self) -> FaceTable:
+        """Return the rows of the persons that no client has."""
+        return self.table.select(self.test)
+
+
+def prepare_table(data: Data, *, cache: Path | None = None, progress: Progress | None = None) -> FaceTable:
+    """Open and prepare the dataset of a config, or find it prepared in the cache."""
+    options = PrepareOptions(face_size=data.face_size, skin_size=data.skin_size, nose_size=data.nose_size)
+    return prepare(open_dataset(data.source), options, cache, progress)
+
+
+@functools.lru_cache(maxsize=2)
+def _federate(data: str, clients: str, seed: int, cache: Path | None) -> Federation:
+    data_config, client_config = Data.model_validate_json(data), Clients.model_validate_json(clients)
+    table = prepare_table(data_config, cache=cache)
+    train, test = split_by_person(table, data_config.test_fraction, seed)
+    parts = partition(
+        table,
+        train,
+        client_config.partition,
+        client_config.count,
+        seed,
+        alpha=client_config.alpha,
+        attribute=client_config.attribute,
+    )
+    return Federation(table, test, tuple(parts), open_dataset(data_config.source).synthetic)
+
+
+def federate(data: Data, clients: Clients, seed: int, *, cache: Path | None = None) -> Federation:
+    """Return the split that a config describes. It is kept, so asking again in one process costs nothing."""
+    return _federate(data.model_dump_json(), clients.model_dump_json(), seed, cache)
