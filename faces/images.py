@@ -1,0 +1,132 @@
+"""Read a picture from anywhere, safely, into one plain form: uint8 RGB, upright.
+
+A picture comes from a stranger's phone or from a dataset of two hundred thousand files, so nothing about it
+is believed: its size is checked before a pixel is decoded (a few kilobytes can claim a billion pixels), only
+common formats are opened, and whatever a decoder can raise becomes one of this project's errors.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from mien.errors import DataNotFoundError, ImageTooLargeError, UnreadableImageError
+
+RGBImage = NDArray[np.uint8]
+"""A picture: uint8 [H, W, 3], red, green, blue, row 0 at the top."""
+
+MAX_PIXELS = 50_000_000
+MAX_BYTES = 64 * 1024 * 1024
+
+# MPO is what many phones write and call .jpg. Formats with scripts or exotic decoders stay closed.
+_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "TIFF", "GIF")
+_DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error)
+_WHITE = (255, 255, 255, 255)
+
+
+def load_image(source: Path | bytes, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_BYTES) -> RGBImage:
+    """Return the picture as uint8 [H, W, 3], turned upright by its EXIF tag.
+
+    Greyscale (8 and 16 bit), palette, CMYK and alpha pictures are converted; what is transparent becomes
+    white. Of an animation the first frame is taken.
+
+    Raises DataNotFoundError where the file is missing, ImageTooLargeError where it has more than
+    ``max_bytes`` bytes or ``max_pixels`` pixels (both found before decoding), and UnreadableImageError where
+    it is no picture, is corrupt, or is cut short.
+    """
+    name, content = _read(source, max_bytes)
+    with warnings.catch_warnings():
+        # Pillow warns of damage and of large pictures; below, both are errors or are allowed on purpose.
+        warnings.simplefilter("ignore")
+        try:
+            with Image.open(io.BytesIO(content), formats=_FORMATS) as picture:
+                _check_pixels(picture, max_pixels, name)
+                picture.load()
+                return _to_rgb(_upright(picture))
+        except Image.DecompressionBombError as error:
+            raise _too_many_pixels(name, "far more", max_pixels) from error
+        except UnidentifiedImageError as error:
+            raise UnreadableImageError(_not_a_picture(name, content)) from error
+        except _DECODER_ERRORS as error:
+            raise UnreadableImageError(
+                f"{name} is corrupt or cut short: the decoder says {str(error) or type(error).__name__!r}. "
+                "Copy or download the picture again."
+            ) from error
+
+
+def _read(source: Path | bytes, max_bytes: int) -> tuple[str, bytes]:
+    if isinstance(source, bytes):
+        name, size = "the picture", len(source)
+    else:
+        name = str(source)
+        if not source.exists():
+            raise DataNotFoundError(f"{name} does not exist: expected a picture file. Check the path.")
+        if source.is_dir():
+            raise UnreadableImageError(f"{name} is a folder: expected a picture file. Name one file in it.")
+        size = source.stat().st_size
+    if size > max_bytes:
+        raise ImageTooLargeError(
+            f"{name} has {size:,} bytes: at most {max_bytes:,} are read. Save a smaller copy of it."
+        )
+    if isinstance(source, bytes):
+        return name, source
+    try:
+        return name, source.read_bytes()
+    except OSError as error:
+        raise UnreadableImageError(
+            f"{name} cannot be read: {error.strerror}. Check its permissions."
+        ) from error
+
+
+def _check_pixels(picture: Image.Image, max_pixels: int, name: str) -> None:
+    width, height = picture.size
+    if width * height > max_pixels:
+        raise _too_many_pixels(name, f"{width} × {height} = {width * height:,}", max_pixels)
+
+
+def _too_many_pixels(name: str, count: str, max_pixels: int) -> ImageTooLargeError:
+    return ImageTooLargeError(
+        f"{name} has {count} pixels: at most {max_pixels:,} are decoded. Save a smaller copy of it."
+    )
+
+
+def _not_a_picture(name: str, content: bytes) -> str:
+    if not content:
+        return f"{name} is empty (0 bytes). Copy or download the picture again."
+    if content[4:8] == b"ftyp":
+        return f"{name} is a HEIC, AVIF or video file, which is not read. Save it as JPEG or PNG."
+    return f"{name} is not a picture that can be read: expected JPEG, PNG, WebP, BMP, TIFF or GIF."
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    """Turn the picture as its EXIF orientation says; damaged EXIF counts as none."""
+    try:
+        return ImageOps.exif_transpose(picture)
+    except _DECODER_ERRORS:
+        return picture
+
+
+def _to_rgb(picture: Image.Image) -> RGBImage:
+    if picture.mode.startswith("I") or picture.mode == "F":
+        return _deep_grey_to_rgb(picture)
+    if picture.has_transparency_data:
+        backdrop = Image.new("RGBA", picture.size, _WHITE)
+        picture = Image.alpha_composite(backdrop, picture.convert("RGBA"))
+    return np.array(picture.convert("RGB"), dtype=np.uint8)
+
+
+def _deep_grey_to_rgb(picture: Image.Image) -> RGBImage:
+    """Scale 16-bit grey (or a float picture in 0..1 or 0..255) to 8 bits; Pillow itself would clip it."""
+    grey = np.asarray(picture, dtype=np.float64)
+    if picture.mode == "F":
+        grey = grey * 255.0 if float(np.nanmax(grey)) <= 1.0 else grey
+    else:
+        grey = grey * (255.0 / 65535.0)
+    grey8 = np.clip(np.rint(np.nan_to_num(grey)), 0, 255).astype(np.uint8)
+    return np.ascontiguousarray(np.repeat(grey8[:, :, None], 3, axis=2))

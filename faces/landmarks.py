@@ -1,0 +1,124 @@
+"""Find the faces in a picture and fit 68 landmarks to one (dlib; the iBUG 68-point numbering).
+
+Points 0–16 are the jaw from the picture's left to its right, 17–26 the brows, 27–35 the nose, 36–47 the eyes,
+48–67 the mouth. Coordinates are (x, y) in pixels with whole numbers at pixel centres.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from faces import dlib_models
+from faces.images import RGBImage
+from mien.errors import NoFaceError, SeveralFacesError
+
+JAW = slice(0, 17)
+NOSE = slice(27, 36)
+RIGHT_EYE = slice(36, 42)
+LEFT_EYE = slice(42, 48)
+MOUTH_CORNERS = (48, 54)
+NOSE_TIP = 30
+
+# dlib's detector sees faces from about 80 pixels; beyond 1024 pixels it mostly costs time.
+_QUICK_SIDE = 1024
+_FULL_SIDE = 2048
+# Two doublings only where the result is still a small picture.
+_TINY_SIDE = 256
+
+
+@dataclass(frozen=True)
+class FaceBox:
+    """A detected face: a rectangle in pixels and the detector's score (0 is its threshold, 1 is clear)."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    score: float
+
+    @property
+    def area(self) -> float:
+        """The rectangle's area in square pixels."""
+        return max(0.0, self.right - self.left) * max(0.0, self.bottom - self.top)
+
+    def scaled(self, factor: float) -> FaceBox:
+        """Return the box of the same face in a picture ``factor`` times as large."""
+        return FaceBox(
+            self.left * factor, self.top * factor, self.right * factor, self.bottom * factor, self.score
+        )
+
+
+def find_faces(image: RGBImage, *, upsample: int = 0) -> list[FaceBox]:
+    """Return every frontal face in uint8 [H, W, 3], the largest first; an empty list where there is none.
+
+    ``upsample`` doubles the picture that many times first, so that smaller faces than 80 pixels are found.
+    """
+    boxes = [FaceBox(*found) for found in dlib_models.detect(image, upsample)]
+    return sorted(boxes, key=lambda box: (-box.area, box.left, box.top))
+
+
+def search_faces(image: RGBImage, *, max_upsample: int = 2) -> list[FaceBox]:
+    """Return the faces at the first scale that shows any, from quick to thorough; largest first.
+
+    A large picture is searched shrunk to 1024 pixels, then to 2048. One of up to 1024 pixels is searched as
+    it is, then doubled once; one of up to 256 pixels also twice; never more than ``max_upsample`` times.
+    """
+    longest = max(image.shape[:2])
+    for side in (_QUICK_SIDE, _FULL_SIDE):
+        if longest > side:
+            factor = longest / side
+            boxes = [box.scaled(factor) for box in find_faces(_shrunk(image, factor))]
+            if boxes:
+                return boxes
+    if longest > _FULL_SIDE:
+        return []
+    doublings = 2 if longest <= _TINY_SIDE else 1 if longest <= _QUICK_SIDE else 0
+    for upsample in range(min(doublings, max_upsample) + 1):
+        boxes = find_faces(image, upsample=upsample)
+        if boxes:
+            return boxes
+    return []
+
+
+def find_one_face(
+    image: RGBImage, *, choose: Literal["only", "largest"] = "only", max_upsample: int = 2
+) -> FaceBox:
+    """Return the face in the picture.
+
+    Raises NoFaceError where none is found, and, with ``choose="only"``, SeveralFacesError where there are
+    more than one; with ``choose="largest"`` the largest is taken.
+    """
+    boxes = search_faces(image, max_upsample=max_upsample)
+    height, width = image.shape[:2]
+    if not boxes:
+        raise NoFaceError(
+            f"No face was found in this picture of {width} × {height} pixels: expected one face, seen from "
+            "the front, at least 40 pixels wide. Use a brighter, closer, frontal photo."
+        )
+    if len(boxes) > 1 and choose == "only":
+        places = ", ".join(f"({box.left:.0f}, {box.top:.0f})" for box in boxes[:4])
+        raise SeveralFacesError(
+            f"{len(boxes)} faces were found in this picture, at {places}: expected exactly one. "
+            "Crop the picture to one person, or ask for the largest face."
+        )
+    return boxes[0]
+
+
+def fit_landmarks(image: RGBImage, box: FaceBox) -> NDArray[np.float64]:
+    """Return the 68 landmarks of the face in ``box``: float64 [68, 2], (x, y) in pixels of ``image``.
+
+    Raises MissingModelError, which says how to install the weights, where they are absent.
+    """
+    sides = (round(box.left), round(box.top), round(box.right), round(box.bottom))
+    return dlib_models.predict_shape(image, sides)
+
+
+def _shrunk(image: RGBImage, factor: float) -> RGBImage:
+    height, width = image.shape[:2]
+    size = (max(1, round(width / factor)), max(1, round(height / factor)))
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX, reducing_gap=2.0))
