@@ -71,6 +71,8 @@ class Training(_Section):
     """Rate at which a person joins a step (Poisson; public)."""
     photos_per_person: Annotated[int, Field(ge=1, le=64)] = 4
     """Photos of a person that one step looks at; they are one record, clipped once."""
+    persons_per_client: Positive = 8.0
+    """A public guess, never counted: the step's divisor is made of it, so that it tells nothing of anyone."""
     learning_rate: Positive = 0.1
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
     server_optimizer: Literal["sgd", "momentum", "adam"] = "momentum"
@@ -95,7 +97,7 @@ class Privacy(_Section):
     """The whole run's ε per person; the noise is calibrated to it. Also each device's budget."""
     delta: Annotated[float, Field(gt=0, lt=1)] = 1e-3
     clipping_norm: Positive = 1.0
-    update_clipping_norm: Positive = 10.0
+    update_clipping_norm: Positive = 32.0
     """L2 bound of a client's whole upload, in units of the update; sizes the field."""
     noise: Literal["skellam", "discrete_gaussian"] = "skellam"
     collusion: Annotated[float, Field(ge=0, lt=1 / 3)] = 0.1

@@ -82,12 +82,13 @@ def _charts(report: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _meaning(privacy: Mapping[str, Any]) -> dict[str, str] | None:
-    """Say ε as the best possible success of someone who guesses whether one person took part."""
-    spent = privacy["epsilon_spent"]
-    if spent is None:
+    """Say ε as the best possible success of someone who looks for the people that took part."""
+    if privacy["epsilon_spent"] is None:
         return None
-    at_most = math.exp(spent) / (1 + math.exp(spent)) + privacy["delta"]
-    return {"success": f"{min(at_most, 1) * 100:.1f} %", "epsilon": f"{spent:.2f}"}
+    return {
+        "epsilon": f"{privacy['epsilon_spent']:.2f}",
+        "found": f"{privacy['tpr_at_fpr_1_percent'] * 100:.1f} %",
+    }
 
 
 def _totals(rounds: list[Mapping[str, Any]]) -> dict[str, float]:
@@ -179,8 +180,8 @@ that the machinery works, not how well it would do on photographs.</p>
 {% if meaning %}
 <div><b>ε = {{ meaning.epsilon }}</b><span>spent for each person, at δ = {{ "%g"|format(privacy.delta) }};
 promised at most {{ "%g"|format(privacy.epsilon_promised) }}</span></div>
-<div><b>{{ meaning.success }}</b><span>the most often that anyone who sees every model can be right in guessing
-whether a given person took part (50 % is a coin)</span></div>
+<div><b>{{ meaning.found }}</b><span>of those who took part could be found, at the very most, by someone who sees
+every model and errs on 1 % of those who did not (1 % is blind guessing)</span></div>
 {% else %}
 <div><b>ε = ∞</b><span>no bound on what the model tells about one person</span></div>
 {% endif %}

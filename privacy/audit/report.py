@@ -16,7 +16,7 @@ from typing import Any
 
 from mien.errors import RunError
 from mien.files import write_atomic
-from privacy.accounting.epsilon import epsilon
+from privacy.accounting.epsilon import attack_bounds, epsilon
 from privacy.accounting.events import Event
 from privacy.accounting.of_plan import event_of
 from privacy.audit.page import render
@@ -75,12 +75,15 @@ def _privacy(config: Mapping[str, Any], plans: Iterable[RoundPlan]) -> dict[str,
     busiest = max(charged.values(), key=len, default=[])
     private = section["mode"] != "none" and bool(busiest)
     statement = epsilon(busiest, section["delta"]) if private else None
+    bounds = attack_bounds(busiest) if private else None
     return {
         "mode": section["mode"],
         "unit": "person",
         "delta": section["delta"],
         "epsilon_promised": section["epsilon"] if private else None,
         "epsilon_spent": statement.epsilon if statement else None,
+        "mu_gdp": bounds.mu_gdp if bounds else None,
+        "tpr_at_fpr_1_percent": bounds.tpr_at_fpr_1_percent if bounds else None,
         "accountant": statement.accountant if statement else None,
         "rounds_of_busiest_client": len(busiest),
         "clients_charged": len(charged),
