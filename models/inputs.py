@@ -5,7 +5,7 @@ another range than those it was trained on.
 
 * Pictures (``skin``, ``nose``, ``face``): uint8 [B, 3, H, W], RGB, become ``value / 127.5 - 1`` in [-1, 1]. Float
   pictures are taken to be in [0, 1] and become ``2 * value - 1``.
-* ``jaw``: eight distances between symmetric jaw points, in units of the face's width, become
+* ``jaw``: eight distances between symmetric jaw points, in units of the distance between the outer corners of the eyes, become
   ``(value - JAW_MEAN) / JAW_STD``.
 * ``embedding``: float [B, D], passed on.
 
@@ -26,10 +26,13 @@ from torch import Tensor
 from mien.errors import ModelError
 
 PICTURES = ("skin", "nose", "face")
+COLUMNS = (*PICTURES, "jaw", "embedding")
 JAW_DISTANCES = 8
 
-JAW_MEAN: tuple[float, ...] = (1.0, 0.98, 0.94, 0.88, 0.79, 0.66, 0.47, 0.24)
-JAW_STD: tuple[float, ...] = (0.05, 0.05, 0.05, 0.05, 0.05, 0.05, 0.05, 0.05)
+# Mean and standard deviation of faces.crops.jaw_distances over 1,146 faces of CelebA's train partition, rounded.
+# Nobody on whom results are measured is among them.
+JAW_MEAN: tuple[float, ...] = (1.65, 1.64, 1.59, 1.51, 1.35, 1.10, 0.78, 0.41)
+JAW_STD: tuple[float, ...] = (0.13, 0.13, 0.15, 0.14, 0.12, 0.10, 0.07, 0.05)
 
 
 def to_inputs(columns: Mapping[str, Tensor | NDArray[Any]]) -> dict[str, Tensor]:
@@ -42,17 +45,24 @@ def to_inputs(columns: Mapping[str, Tensor | NDArray[Any]]) -> dict[str, Tensor]
     """
     result: dict[str, Tensor] = {}
     for name, column in columns.items():
-        tensor = torch.from_numpy(np.ascontiguousarray(column)) if isinstance(column, np.ndarray) else column
+        if name not in COLUMNS:
+            continue
+        tensor = _tensor(column) if isinstance(column, np.ndarray) else column
         if name in PICTURES:
             result[name] = _pictures(name, tensor)
         elif name == "jaw":
             result[name] = _jaw(tensor)
-        elif name == "embedding":
+        else:
             result[name] = _embedding(tensor)
     lengths = {name: len(tensor) for name, tensor in result.items()}
     if len(set(lengths.values())) > 1:
         raise ModelError(f"input columns must have one row per record, got rows {lengths}")
     return result
+
+
+def _tensor(column: NDArray[Any]) -> Tensor:
+    """Share the array's memory where torch can; it cannot with read-only or reversed views (mapped files)."""
+    return torch.from_numpy(np.require(column, requirements=("C", "W")))
 
 
 def _pictures(name: str, pictures: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -144,7 +145,7 @@ class WeightsFile:
     """What a file of weights says about itself; ``options`` are those of the model's builder."""
 
     model: str
-    options: Mapping[str, object]
+    options: Mapping[str, Any]
     layout: str
     weights: str
     notes: Mapping[str, str]
@@ -154,7 +155,7 @@ def save_model(
     path: Path,
     model: nn.Module,
     name: str,
-    options: Mapping[str, object] | None = None,
+    options: Mapping[str, Any] | None = None,
     notes: Mapping[str, str] | None = None,
 ) -> WeightsFile:
     """Write the weights of a registered model to ``path``, whole or not at all.
