@@ -5,8 +5,8 @@ another range than those it was trained on.
 
 * Pictures (``skin``, ``nose``, ``face``): uint8 [B, 3, H, W], RGB, become ``value / 127.5 - 1`` in [-1, 1]. Float
   pictures are taken to be in [0, 1] and become ``2 * value - 1``.
-* ``jaw``: eight distances between symmetric jaw points, in units of the distance between the outer corners of the eyes, become
-  ``(value - JAW_MEAN) / JAW_STD``.
+* ``jaw``: eight distances between symmetric jaw points, in units of the distance between the eyes' outer corners,
+  become ``(value - JAW_MEAN) / JAW_STD``.
 * ``embedding``: float [B, D], passed on.
 
 All constants are published here and never computed from a client's data: statistics of private data would be a
@@ -80,7 +80,7 @@ def _pictures(name: str, pictures: Tensor) -> Tensor:
 def _jaw(distances: Tensor) -> Tensor:
     if distances.ndim != 2 or distances.shape[1] != JAW_DISTANCES or not distances.is_floating_point():
         raise ModelError(
-            f"input 'jaw' must be float distances [B, {JAW_DISTANCES}] in units of the face's width, "
+            f"input 'jaw' must be float distances [B, {JAW_DISTANCES}] between symmetric jaw points, "
             f"got {distances.dtype} {list(distances.shape)}"
         )
     mean = torch.tensor(JAW_MEAN, device=distances.device)
