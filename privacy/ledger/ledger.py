@@ -72,7 +72,8 @@ class Entry:
 class Ledger:
     """One device's ledger for one dataset. Use :meth:`open`, and close it or use it in a ``with`` block.
 
-    Counts a person's presence (add-or-remove). Not for several threads at once; a second process is kept out by a lock, a forked child by its process id.
+    Counts a person's presence (add-or-remove). Not for several threads at once; a second process is kept out
+    by a lock, a forked child by its process id.
     """
 
     def __init__(self, log: Log, anchor_path: Path, clock: Callable[[], float]) -> None:

@@ -34,7 +34,7 @@ TOTAL: Final = "*"
 """Key of the budget over all purposes together; no purpose can have this name."""
 Kind: TypeAlias = Literal["open", "charge", "budgets", "recovered"]
 
-_KINDS: Final = ("open", "charge", "budgets", "recovered")
+_KINDS: Final[tuple[Kind, ...]] = ("open", "charge", "budgets", "recovered")
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
 _CHARGE_START: Final = b'{"charge":'

@@ -106,10 +106,8 @@ def verify(path: Path, anchor: Path | None = None) -> list[str]:
     except LedgerError as error:
         return [str(error)]
     if content.torn:
-        return [
-            f"ledger {path}: the last {len(content.torn)} bytes are a write that was cut short before its charge "
-            "returned; the next opening closes them and counts what is readable"
-        ]
+        count = len(content.torn)
+        return [f"ledger {path}: the last {count} bytes are a charge cut short; the next opening closes them"]
     return []
 
 

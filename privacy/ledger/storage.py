@@ -96,7 +96,7 @@ class Log:
     def __init__(self, path: Path, *, wait: float) -> None:
         self.path = path
         self._process = os.getpid()
-        self._lock = _lock(path, wait)
+        self._lock: int | None = _lock(path, wait)
         self._file: int | None = None
         self._broken = False
 
