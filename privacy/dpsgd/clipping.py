@@ -1,0 +1,174 @@
+"""Clipped sums of per-record gradients from one forward and one backward pass.
+
+The model runs once on all rows, backward runs once, and every layer records on the way what is needed to know
+each record's gradient norm (:mod:`privacy.dpsgd.layers`). Then one weighted weight-gradient a layer gives
+``sum_r c_r g_r`` with ``c_r = min(1, C / |g_r|)``: book-keeping (Bu et al. 2023) with mixed ghost clipping
+(Bu et al. 2022), without a second backward pass.
+
+Guarantees, for records that enter the model only as rows of its inputs:
+
+C1. Adding or removing one record moves the clipped sum by at most C in L2 norm, up to rounding (relative
+    1e-6 for float32), whatever the record holds. One record is one person: ``stack`` consecutive rows, whose
+    gradients are added before the norm is taken.
+C2. A record whose loss or gradient is not finite contributes exactly zero.
+C3. A module that mixes records or keeps statistics of them is refused, as is a parameter that is used in a
+    way that escapes the book-keeping; nothing is silently left out of the norm.
+
+Assumption: outside of refused modules the model treats rows independently. :func:`check_independence` tests it
+on given inputs; no test proves it for code that, say, subtracts the mean of the batch only now and then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor, nn
+
+from mien.errors import PrivacyError
+from privacy.dpsgd.layers.base import Gradient, Recorder, Tape, squared_norms, weighted_sum
+from privacy.dpsgd.layers.choose import recorders_for, refuse_mixing
+
+
+@dataclasses.dataclass
+class ClippedGradients:
+    """What a backward pass left: the records' norms, and the clipped sums, to be taken once.
+
+    All of it is private to the device; only a noised sum may leave.
+    """
+
+    norms: Tensor
+    """L2 norms of the records' gradients, [records]; not finite where a record was dropped."""
+    coefficients: Tensor
+    """What each record's gradient is multiplied by, [records], in [0, 1]."""
+    sums: Iterator[tuple[nn.Parameter, Gradient]]
+    """The clipped sum, parameter by parameter, computed as it is taken. Parameters without one are unused."""
+
+    @property
+    def non_finite(self) -> int:
+        """Number of records that were replaced by zero."""
+        return int((~torch.isfinite(self.norms)).sum())
+
+
+class ClippingEngine:
+    """Computes clipped sums for one model.
+
+    ``stack`` is the number of rows a record has; a model must be called on all of them at once, record after
+    record. ``autotune`` tries all ways to clip a convolution on the first batch and keeps the fastest: results
+    then differ between runs by rounding; the default cost model gives the same bits each time.
+
+    Raises PrivacyError for a model that cannot be clipped by record. The model is changed only inside
+    :meth:`recording`.
+    """
+
+    def __init__(self, model: nn.Module, *, stack: int = 1, autotune: bool = False) -> None:
+        if stack < 1:
+            raise PrivacyError(f"private step: a record needs at least one row, got stack={stack}")
+        self.model = model
+        self._tape = Tape(stack)
+        self._recorders: list[Recorder] = recorders_for(model, self._tape, autotune=autotune)
+        self.parameters = tuple(p for p in model.parameters() if p.requires_grad)
+        if not self.parameters:
+            raise PrivacyError("private step: the model has no parameter to train")
+
+    @contextlib.contextmanager
+    def recording(self) -> Iterator[None]:
+        """Let the model's layers record while the context is open."""
+        refuse_mixing(self.model)  # someone may have called model.train() on a frozen norm
+        before = {}
+        for recorder in self._recorders:
+            recorder.start()
+            before[recorder] = recorder.module.__dict__.get("forward")
+            recorder.module.__dict__["forward"] = recorder.forward
+        try:
+            yield
+        finally:
+            for recorder, original in before.items():
+                if original is None:
+                    recorder.module.__dict__.pop("forward", None)
+                else:
+                    recorder.module.__dict__["forward"] = original
+
+    def clip(
+        self, losses: Callable[[], Tensor], norm: float, weights: Tensor | None = None
+    ) -> ClippedGradients:
+        """Run the model by ``losses()`` and return each parameter's clipped sum.
+
+        ``losses`` returns one loss a row, shape [rows], rows = records * stack, each computed from its own row.
+        ``weights`` [rows], not negative, is 0 for padding; a record's loss is the weighted mean over its rows,
+        and a record of padding alone contributes zero. Raises PrivacyError for losses of another shape.
+        """
+        with self.recording():
+            rows = losses()
+            self._check_losses(rows)
+            share = row_weights(rows, weights, self._tape.stack)
+            self._tape.start(len(rows))
+            rows.backward(share)
+        self._check_escapes()
+        for gradients in self._tape.shared.values():
+            self._tape.squared_norms.append(squared_norms(gradients))
+        if not self._tape.squared_norms:
+            raise PrivacyError("private step: the loss does not depend on any trained parameter")
+        norms = torch.stack(self._tape.squared_norms).sum(0).sqrt_()
+        finite = torch.isfinite(norms) & self._finite_records(rows, share)
+        norms = norms.masked_fill(~finite, torch.nan)
+        # A few units of rounding below C, so that the product of coefficient and gradient stays within C.
+        target = norm * (1.0 - 8 * torch.finfo(norms.dtype).eps)
+        coefficients = (target / norms).clamp_(max=1.0).masked_fill_(~finite, 0.0)
+        if not bool(finite.all()):
+            for recorder in self._recorders:
+                recorder.drop(~finite)
+            for gradients in self._tape.shared.values():
+                gradients[~finite] = 0.0
+        return ClippedGradients(norms, coefficients, self._sums(coefficients))
+
+    def _sums(self, coefficients: Tensor) -> Iterator[tuple[nn.Parameter, Gradient]]:
+        """Yield each used parameter's weighted sum; what a layer kept is let go as soon as it was used."""
+        for recorder in self._recorders:
+            if recorder.calls and not recorder.shared:
+                yield from zip(recorder.parameters, recorder.contract(coefficients), strict=True)
+        for parameter in list(self._tape.shared):
+            yield parameter, weighted_sum(coefficients, self._tape.shared.pop(parameter))
+
+    def _finite_records(self, losses: Tensor, share: Tensor) -> Tensor:
+        """Return a mask of records without a loss (of a row that counts) that is not finite."""
+        bad = ~torch.isfinite(losses.detach()) & (share > 0)
+        return ~bad.view(-1, self._tape.stack).any(1)
+
+    def _check_losses(self, losses: Tensor) -> None:
+        if losses.dim() != 1 or len(losses) == 0 or len(losses) % self._tape.stack:
+            raise PrivacyError(
+                f"private step: expected one loss a row, shape [records * {self._tape.stack}], got shape "
+                f"{tuple(losses.shape)}. Use reduction='none' and flatten [rows, 1]; take step_empty() for an "
+                "empty batch"
+            )
+        if not losses.requires_grad:
+            raise PrivacyError("private step: the losses do not depend on any trained parameter")
+
+    def _check_escapes(self) -> None:
+        """Raise PrivacyError if autograd reached a parameter, which means it was used outside of its module."""
+        for name, parameter in self.model.named_parameters():
+            if parameter.requires_grad and parameter.grad is not None:
+                for other in self.parameters:
+                    other.grad = None
+                raise PrivacyError(
+                    f"private step: parameter {name!r} was used outside of the forward of the module that holds "
+                    "it (or had a .grad before), so its per-record gradients are unknown. Call the module, and "
+                    "clear gradients before the step"
+                )
+
+
+def row_weights(losses: Tensor, weights: Tensor | None, stack: int) -> Tensor:
+    """Return what each row's loss counts within its record, [rows]; they add up to 1, or 0 for padding."""
+    if weights is None:
+        return torch.full_like(losses, 1.0 / stack)
+    if weights.numel() != losses.numel() or bool((weights < 0).any()):
+        raise PrivacyError(
+            f"private step: expected {losses.numel()} row weights that are not negative, got shape "
+            f"{tuple(weights.shape)}"
+        )
+    of_records = weights.detach().to(losses.dtype).reshape(-1, stack)
+    totals = of_records.sum(1, keepdim=True)
+    return torch.where(totals > 0, of_records / totals, torch.zeros_like(of_records)).flatten()

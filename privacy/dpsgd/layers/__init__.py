@@ -1,0 +1,1 @@
+"""Per-record gradients, one kind of layer a file; :mod:`privacy.dpsgd.layers.choose` knows them all."""

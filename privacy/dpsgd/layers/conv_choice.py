@@ -1,0 +1,97 @@
+"""Which way a convolution's per-record gradients are clipped: by a cost model, or by trying all of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from privacy.dpsgd.layers.base import squared_norms, weighted_sum
+from privacy.dpsgd.layers.conv_kernels import KERNELS, Geometry, ghost, weight_gradient
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """How one layer is clipped.
+
+    ``kernel`` names the entry of KERNELS that forms per-record gradients, or is "ghost". Formed gradients are
+    either kept for the weighted sum (``keep``), or only measured, and the sum is one ordinary
+    weight-gradient call on rescaled output gradients.
+    """
+
+    kernel: str
+    keep: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """A layer on a batch, as far as costs depend on it."""
+
+    geometry: Geometry
+    records: int
+    stack: int
+    positions: int
+
+    @property
+    def weights(self) -> int:
+        """Number of weights."""
+        return math.prod(self.geometry.weight_shape)
+
+    @property
+    def products(self) -> int:
+        """Multiplications of one ordinary weight gradient."""
+        return self.records * self.stack * self.positions * self.weights
+
+
+KEPT_BYTES = 256 << 20
+"""Kept per-record gradients of one layer may be so large."""
+
+
+@functools.lru_cache(maxsize=4096)
+def by_cost(task: Task) -> Method:
+    """Return the method with the least modelled cost; the same on every machine and in every run."""
+    g = task.geometry
+    length = task.positions * task.stack
+    features = task.weights // g.channels_out
+    ghost_products = task.records * length * length * (features + g.channels_out // g.groups) * g.groups
+    if ghost_products < task.products // 2:
+        return Method("ghost")
+    keep = task.records * task.weights * 4 <= KEPT_BYTES
+    return Method("patches" if g.pointwise or g.groups == 1 else "groups", keep)
+
+
+def by_trial(task: Task, x: Tensor, grad: Tensor) -> Method:
+    """Return the method that is fastest on these tensors, here and now."""
+    g, records = task.geometry, task.records
+    weights = torch.ones(records, dtype=grad.dtype)
+    whole = _seconds(lambda: weight_gradient(g, x, grad * 1.0))
+    costs = {}
+    if task.positions * task.stack <= 1024:
+        costs[Method("ghost")] = whole + _seconds(lambda: ghost(g, x, grad, records))
+    for name, kernel in KERNELS.items():
+        formed = kernel(g, x, grad)
+        forming = _seconds(lambda kernel=kernel: squared_norms(kernel(g, x, grad)))  # type: ignore[misc]
+        costs[Method(name)] = forming + whole
+        if records * task.weights * formed.element_size() <= KEPT_BYTES:
+            per_record = formed.unflatten(0, (records, -1)).sum(1)
+            costs[Method(name, keep=True)] = forming + _seconds(
+                lambda kept=per_record: weighted_sum(weights, kept)  # type: ignore[misc]
+            )
+    return min(costs, key=costs.__getitem__)
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    """Return the least processor time of five runs, after one to warm up."""
+    work()
+    clock = time.thread_time if torch.get_num_threads() == 1 else time.perf_counter
+    times = []
+    for _ in range(5):
+        start = clock()
+        work()
+        times.append(clock() - start)
+    return min(times)
