@@ -81,7 +81,8 @@ class RoundPlan(_Part):
     mode: Literal["distributed", "silo", "device", "none"]
     """Where the noise is added; see ``configs.schema.Privacy``."""
     model: Name
-    model_hash: Hash
+    model_hash: Hash | None
+    """Hash of the global model to train from; None in set-up, which may run before that model exists."""
     cohort: Annotated[tuple[Name, ...], Field(min_length=1, max_length=MAX_COHORT)]
     """The members' names, sorted, without repetition."""
     training: LocalTraining
@@ -122,3 +123,13 @@ class RoundPlan(_Part):
     def hash(self) -> bytes:
         """SHA-256 of the canonical encoding, 32 bytes."""
         return hashlib.sha256(self.to_bytes()).digest()
+
+    @property
+    def session(self) -> RoundPlan:
+        """The plan without its model: what clients set up keys for while that model is still being summed."""
+        return self.model_copy(update={"model_hash": None})
+
+    @property
+    def session_hash(self) -> bytes:
+        """The :attr:`hash` of :attr:`session`: equal for two plans that differ in nothing but the model."""
+        return self.session.hash
