@@ -15,7 +15,7 @@ from faces.synthetic import assets
 from faces.synthetic.photo import Camera, Pose
 from faces.synthetic.planes import Planes, column, rotate, smoothstep
 
-FIELD = 2.75
+FIELD = 2.85
 """Decimetres at the head that fill the height of the picture at zoom 1."""
 
 EYES_ABOVE_CHIN = 1.057
@@ -43,7 +43,7 @@ def frame(neutral: Planes) -> Frame:
     eye_depth = float(eyes[0][2] + eyes[1][2]) / 2
     chin_height = float(neutral[1, chin])
     scale = (eye_height - chin_height) / EYES_ABOVE_CHIN
-    return Frame((0.0, chin_height + 0.93 * scale, eye_depth - 0.9), scale)
+    return Frame((0.0, chin_height + 1.02 * scale, eye_depth - 0.9), scale)
 
 
 def rotation(pose: Pose) -> NDArray[np.float32]:

@@ -21,8 +21,8 @@ SCLERA = column(linear((0.88, 0.85, 0.82)))
 IRISES = linear(
     [(0.20, 0.11, 0.06), (0.30, 0.18, 0.08), (0.36, 0.34, 0.18), (0.28, 0.42, 0.50), (0.38, 0.46, 0.50)]
 )
-EYEBALL_RADIUS = 0.138
-IRIS_ANGLE, PUPIL_ANGLE = 0.50, 0.20
+EYEBALL_RADIUS, EYE_HEIGHT = 0.138, 7.284
+IRIS_ANGLE, PUPIL_ANGLE = 0.45, 0.18
 """Half-angles of iris and pupil seen from the centre of the eyeball, in radians."""
 
 
@@ -64,7 +64,7 @@ def paint_brows(albedo: Planes, rest: Planes, identity: Identity) -> None:
     slant = np.stack([x * 38 + y * 18 * np.sign(x), y * 10, z * 4])
     strokes = np.clip(0.86 + 0.28 * value_noise(slant, 1.0, identity.seed * 13 + 10), 0, 1)
     cover = smoothstep(half, half * 0.35, np.abs(y - middle)) * strokes * np.float32(brows.density)
-    cover *= smoothstep(-0.04, 0.08, along) * smoothstep(1.06, 0.85, along)
+    cover *= smoothstep(-0.08, 0.16, along) * smoothstep(1.06, 0.85, along)
     albedo[:, near] = blend(albedo[:, near], hair_colour(brows.colour) * 0.8, cover)
 
 
@@ -89,9 +89,13 @@ def paint_eye(rest: Planes, ball: Planes, iris: int, gaze: tuple[float, float]) 
     return (colour * lid_shadow).astype(np.float32)
 
 
-def lash_pixels(pixel: NDArray[np.int64], lashes: int) -> NDArray[np.bool_]:
-    """Return which pixels of the lash strips show a lash: ``lashes`` in 256 of them, scattered."""
-    shown: NDArray[np.bool_] = (hashed(pixel * 73856093) & 0xFF) < lashes
+def lash_pixels(pixel: NDArray[np.int64], height: Planes, lashes: int) -> NDArray[np.bool_]:
+    """Return which pixels of the lash strips show a lash: ``lashes`` in 256 of them, scattered.
+
+    ``height`` is theirs on the head at rest: there are far fewer lashes on the lower lid.
+    """
+    number = np.where(height > EYE_HEIGHT, lashes, lashes // 6)
+    shown: NDArray[np.bool_] = (hashed(pixel * 73856093) & 0xFF) < number
     return shown
 
 

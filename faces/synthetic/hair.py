@@ -32,11 +32,13 @@ _AZIMUTHS = (0, 20, 38, 52, 66, 80, 98, 125, 180)
 _HAIRLINE = (31, 30.5, 28, 16, -3, -12, -14, -40, -46)
 _LINE_SHARE = (1, 1, 1, 0.6, 0.2, 0, 0, 0, 0)
 _RECESSION_SHARE = (0, 0.3, 1, 0.7, 0.2, 0, 0, 0, 0)
+_LONG_SIDES = (0, 0, 0, -5, -10, -12, -12, 0, 0)
+"""Long hair also covers the temples."""
 
 ACROSS, DOWN = 41, 15
 """Vertices of the curtain along the head and down it."""
 
-TOP = 7.95
+TOP = 8.05
 """Height of the curtain's upper edge, inside the head, in decimetres."""
 
 
@@ -51,15 +53,17 @@ def directions(rest: Planes) -> tuple[Planes, Planes]:
     return np.arctan2(x, z), np.arctan2(y, np.hypot(x, z))
 
 
-def cap_cover(azimuth: Planes, elevation: Planes, hair: Hair, jitter: Planes | float = 0.0) -> Planes:
-    """Return how much hair covers each direction, 0 to 1; ``jitter`` moves the hairline, in degrees."""
-    if hair.bald:
-        return np.zeros_like(elevation)
+def above_hairline(azimuth: Planes, elevation: Planes, hair: Hair) -> Planes:
+    """Return how many degrees each direction lies above the hairline (negative below it)."""
     line = (
-        np.array(_HAIRLINE) + hair.line * np.array(_LINE_SHARE) + hair.recession * np.array(_RECESSION_SHARE)
+        np.array(_HAIRLINE)
+        + hair.line * np.array(_LINE_SHARE)
+        + hair.recession * np.array(_RECESSION_SHARE)
+        + (np.array(_LONG_SIDES) if hair.long else 0)
     )
     threshold = np.interp(np.degrees(np.abs(azimuth)), _AZIMUTHS, line).astype(np.float32)
-    return smoothstep(-2.0, 3.0, np.degrees(elevation) - threshold - jitter)
+    above: Planes = np.degrees(elevation) - threshold
+    return above
 
 
 def hairline_jitter(rest: Planes, azimuth: Planes, seed: int) -> Planes:
@@ -67,15 +71,19 @@ def hairline_jitter(rest: Planes, azimuth: Planes, seed: int) -> Planes:
     height = rest[1]
     fine = np.stack([azimuth * 34, height * 2, np.zeros_like(height)])
     broad = np.stack([azimuth * 8, height, np.zeros_like(height)])
-    return 1.3 * value_noise(fine, 1.0, seed) + 1.6 * value_noise(broad, 1.0, seed + 1)
+    return 1.0 * value_noise(fine, 1.0, seed) + 1.6 * value_noise(broad, 1.0, seed + 1)
 
 
 def cap_thickness(rest: Planes, hair: Hair, seed: int) -> Planes:
     """Return how far the cap stands out from the scalp, in decimetres, at points at rest."""
-    cover = cap_cover(*directions(rest), hair)
-    fuller_on_top = 0.5 + 0.8 * smoothstep(7.6, 8.4, rest[1])
+    if hair.bald:
+        return np.zeros_like(rest[0])
+    above = above_hairline(*directions(rest), hair)
+    # Bangs end in an edge; other hair rises slowly from the hairline.
+    rise = smoothstep(-2.0, 4.0 if hair.bangs else 16.0, above)
+    fuller_on_top = 0.6 + 0.5 * smoothstep(7.6, 8.4, rest[1])
     lumps = 0.25 * value_noise(rest, 3.0, seed)
-    thickness: Planes = cover * hair.volume * (fuller_on_top + lumps)
+    thickness: Planes = rise * hair.volume * (fuller_on_top + lumps)
     return thickness
 
 
@@ -112,8 +120,8 @@ def curtain(hair: Hair, seed: int) -> Planes:
     pinch = np.where(height > 7.35, skull, 1)
     lumps = 1 + 0.05 * value_noise(np.stack([along * 9, down * 2, np.zeros_like(along)]), 1.0, seed + 3)
     radius = (1 + hair.flare * (down - 0.35)) * pinch * lumps
-    depth = np.where(np.cos(azimuth) > 0, 0.88, 1.10)
-    x, z = 0.87 * radius * np.sin(azimuth), 0.22 + depth * radius * np.cos(azimuth)
+    depth = np.where(np.cos(azimuth) > 0, 0.94, 1.14)
+    x, z = 0.94 * radius * np.sin(azimuth), 0.22 + depth * radius * np.cos(azimuth)
     return np.stack([x, height, z]).astype(np.float32)
 
 

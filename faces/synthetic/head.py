@@ -34,8 +34,8 @@ class Head:
     @property
     def casters(self) -> NDArray[np.int32]:
         """The triangles that cast shadows: shadows of lashes and of the curtain would be streaks."""
-        solid = (self.surface != Surface.LASHES) & (self.surface != Surface.LONG_HAIR)
-        return np.ascontiguousarray(self.triangles[:, solid])
+        solid = np.flatnonzero((self.surface != Surface.LASHES) & (self.surface != Surface.LONG_HAIR))
+        return np.take(self.triangles, solid, axis=1)
 
 
 @cache

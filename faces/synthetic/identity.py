@@ -23,7 +23,7 @@ STREAM = 0x5E1F
 """Keeps the random streams of persons apart from those of photos."""
 
 HAIR_COLOURS = ("black", "dark brown", "brown", "light brown", "blond", "red", "grey")
-SPREAD = 0.36
+SPREAD = 0.31
 """Standard deviation of a shape parameter before the factors below."""
 
 LIMIT = 0.9
@@ -66,6 +66,7 @@ class Skin:
     depth: float
     tint: Triple
     blush: float
+    """How red the cheeks get, 0 to 1, in a picture in which they are flushed."""
     eye_bags: float
     freckles: float
     oiliness: float
@@ -209,7 +210,7 @@ def _head_shapes(random: Generator) -> Weights:
 def _skin(random: Generator, base: int, age: float, male: bool) -> Skin:
     lightest, darkest = ((0.5, 1.0), (0.06, 0.55), (0.0, 0.42))[base]
     depth = float(random.uniform(lightest, darkest))
-    rosy = random.random() < 0.30
+    rosy = random.random() < 0.55
     return Skin(
         depth=depth,
         tint=(
@@ -257,7 +258,7 @@ def _hair(random: Generator, colour: str, age: float, male: bool) -> Hair:
         bald=bald,
         long=bool(not male and random.random() < 0.7),
         length=float(random.uniform(5.0, 6.5)),
-        parting=float(random.uniform(56, 84)),
+        parting=float(random.uniform(50, 74)),
         flare=float(random.uniform(-0.02, 0.2)),
     )
 

@@ -23,7 +23,7 @@ NARROW_EYES = 0.30
 PALE_DEPTH = 0.18
 """Skin depth below which skin is Pale; the lightest is 0, the darkest 1."""
 
-ROSY_BLUSH = 0.5
+ROSY_BLUSH = 0.46
 """Blush above which cheeks are Rosy; sampled blush leaves a gap around it."""
 
 OLD = 0.68

@@ -78,7 +78,7 @@ def openness(depth: Planes) -> Planes:
     solid = np.isfinite(depth)
     filled = np.where(solid, depth, depth[solid].max() if solid.any() else np.float32(0)).astype(np.float32)
     closed = np.zeros_like(filled)
-    for radius, gain in ((0.012, 6.0), (0.035, 2.2)):
+    for radius, gain in ((0.012, 4.5), (0.035, 2.0)):
         closed += np.clip((filled - gaussian_filter(filled, radius * side)) * np.float32(gain), 0, 0.45)
     return np.clip(1 - closed, 0.25, 1)
 

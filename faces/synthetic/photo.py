@@ -107,7 +107,7 @@ class Photo:
     background: Background = Background()
     clothes: Triple = (0.2, 0.2, 0.25)
     flush: float = 1.0
-    """How much of the person's blush shows in this picture."""
+    """How much of the person's blush shows in this picture: about 1 when flushed or made up, else little."""
     noise: float = 0.008
     """Standard deviation of the sensor noise, 1 is white."""
     blur: float = 0.0
@@ -139,7 +139,7 @@ def sample_photo(seed: int) -> Photo:
         light=_light(random),
         background=_background(random),
         clothes=_triple(random.uniform(0.02, 0.6) * np.clip(1 + random.normal(0, 0.35, 3), 0.2, 2)),
-        flush=float(random.uniform(0.85, 1.1)),
+        flush=float(random.uniform(0.85, 1.1) if random.random() < 0.55 else random.uniform(0.05, 0.4)),
         noise=float(random.uniform(0.003, 0.012)),
         blur=float(max(0.0, random.normal(0.0, 2.0))),
     )

@@ -82,7 +82,10 @@ def _visible(posed: Posed, identity: Identity, side: int) -> Fragments:
     head = posed.head
     covered = fragments(posed.screen * np.float32(side), posed.depth, head.triangles, side)
     surface = head.surface[covered.triangle]
-    kept = (surface != Surface.LASHES) | features.lash_pixels(covered.pixel, identity.lashes)
+    kept = np.ones(len(surface), bool)
+    strips = np.flatnonzero(surface == Surface.LASHES)
+    height = _interpolate(head.rest[1:2], covered[strips], head)[0]
+    kept[strips] = features.lash_pixels(covered.pixel[strips], height, identity.lashes)
     sheet = np.flatnonzero(surface == Surface.LONG_HAIR)
     rest = _interpolate(head.rest, covered[sheet], head)
     kept[sheet] = hair.ragged_end(rest, identity.hair, identity.seed * 13 + 5)

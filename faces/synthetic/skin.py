@@ -28,7 +28,7 @@ RAMP = linear(
 )
 """Colours at skin depths 0, 0.2, … 1."""
 
-BLUSH = column((1.06, 0.60, 0.64))
+BLUSH = column((1.10, 0.54, 0.60))
 """What full blush multiplies the skin's colour by."""
 
 SOCKET_RIM = column(linear((0.22, 0.12, 0.09)))
@@ -143,8 +143,8 @@ def _hair_cap(albedo: Planes, gloss: Planes, flesh: Planes, points: SkinPoints, 
     near = np.flatnonzero((points.rest[1] > 6.35) & (points.ear < 1) & ~_face_below_bangs(points.rest))
     rest, seed = points.rest[:, near], identity.seed * 13 + 5
     azimuth, elevation = hair.directions(rest)
-    jitter = hair.hairline_jitter(rest, azimuth, seed)
-    cover = hair.cap_cover(azimuth, elevation, identity.hair, jitter)
+    above = hair.above_hairline(azimuth, elevation, identity.hair)
+    cover = smoothstep(-2.5, 3.5, above - hair.hairline_jitter(rest, azimuth, seed))
     cover *= 1 - smoothstep(0.75, 1.0, points.ear[near])
     shown = np.flatnonzero(cover > 0)
     at, cover = near[shown], cover[shown]

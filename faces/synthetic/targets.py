@@ -94,7 +94,7 @@ EXPRESSION_UNITS = (
     *(name + side for name, side in product(_PAIRED_UNITS, ("Left", "Right"))),
 )
 
-EAR_SUPPORT = ("ears/l-ear-scale-incr", "ears/r-ear-scale-incr")
+EAR_SUPPORT = ("ears/l-ear-wing-incr", "ears/r-ear-wing-incr")
 """These move exactly the vertices of the ears, so their support says where the ears are."""
 
 
