@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from models.attributes import ATTRIBUTES
-from models.initialise import GlorotLinear
 from models.network import Inputs, Network, conv_block, positive
 from models.registry import register
 
@@ -33,7 +32,7 @@ class FaceCnn(Network):
             nn.AdaptiveAvgPool2d(4),
             nn.Flatten(),
         )
-        self.output = GlorotLinear(4 * width * 16, len(self.outputs))
+        self.output = nn.Linear(4 * width * 16, len(self.outputs))
 
     def forward(self, inputs: Inputs) -> Tensor:
         """Return logits [B, A] in the order of ``outputs``."""

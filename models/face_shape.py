@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from models.initialise import GlorotLinear
 from models.inputs import JAW_DISTANCES
 from models.network import Inputs, Network, positive
 from models.registry import register
@@ -20,9 +19,9 @@ class FaceShapeNetwork(Network):
     def __init__(self, hidden: int) -> None:
         super().__init__(inputs=("jaw",), outputs=("Chubby",))
         positive("hidden", hidden)
-        self.hidden = GlorotLinear(JAW_DISTANCES, hidden)
+        self.hidden = nn.Linear(JAW_DISTANCES, hidden)
         self.sigmoid = nn.Sigmoid()
-        self.output = GlorotLinear(hidden, 1)
+        self.output = nn.Linear(hidden, 1)
 
     def forward(self, inputs: Inputs) -> Tensor:
         """Return logits [B, 1]."""

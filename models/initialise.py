@@ -1,7 +1,7 @@
 """First weights that depend on a seed alone.
 
-The rules are the usual ones: He et al. 2015 for convolutions and for linear layers (fan in; the gain of ReLU),
-Glorot and Bengio 2010 for a linear layer whose module asks for it, ones and zeros for norms, zeros for biases.
+The rules are the usual ones: He et al. 2015 for convolutions (fan in, the gain of ReLU), Glorot and Bengio 2010
+for linear layers (sigmoid units and logits), ones and zeros for norms, zeros for biases.
 The global generators of torch are neither read nor moved: two clients that build the same model with the same
 seed agree to the bit, and nobody's data order changes because a model was made.
 """
@@ -42,7 +42,10 @@ def initialise(model: AnyModule, seed: int | torch.Generator = 0) -> AnyModule:
         if isinstance(module, Initialises):
             module.initialise(generator)
         elif isinstance(module, nn.Conv2d | nn.Linear):
-            nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)
+            else:
+                nn.init.xavier_uniform_(module.weight, generator=generator)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
         elif isinstance(module, _NORMS):
@@ -53,12 +56,3 @@ def initialise(model: AnyModule, seed: int | torch.Generator = 0) -> AnyModule:
                 f"rule to initialise them; give it a method initialise(generator)"
             )
     return model
-
-
-class GlorotLinear(nn.Linear):
-    """A linear layer without ReLU behind it (sigmoid units, or logits): Glorot-uniform weights, zero bias."""
-
-    def initialise(self, generator: torch.Generator) -> None:
-        """Set weight and bias from ``generator``."""
-        nn.init.xavier_uniform_(self.weight, generator=generator)
-        nn.init.zeros_(self.bias)

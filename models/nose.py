@@ -5,7 +5,6 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from mien.errors import ModelError
-from models.initialise import GlorotLinear
 from models.network import Inputs, Network, group_norm, positive
 from models.registry import register
 
@@ -61,7 +60,7 @@ class NoseNetwork(Network):
             *_dropout(dropout),
             nn.Linear(units, units),
             nn.ReLU(),
-            GlorotLinear(units, 1),
+            nn.Linear(units, 1),
         )
 
     def forward(self, inputs: Inputs) -> Tensor:

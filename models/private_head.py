@@ -10,7 +10,6 @@ from torch.nn import functional
 
 from mien.errors import ModelError
 from models.attributes import ATTRIBUTES
-from models.initialise import GlorotLinear
 from models.network import Inputs, Network, positive
 from models.registry import register
 
@@ -30,7 +29,7 @@ class PrivateHead(Network):
             raise ModelError(f"model option hidden must be 0 (a linear head) or more, got {hidden!r}")
         self.dimensions = dimensions
         self.body = nn.Sequential(nn.Linear(dimensions, hidden), nn.ReLU()) if hidden else nn.Sequential()
-        self.output = GlorotLinear(hidden or dimensions, len(self.outputs))
+        self.output = nn.Linear(hidden or dimensions, len(self.outputs))
 
     def forward(self, inputs: Inputs) -> Tensor:
         """Return logits [B, A] in the order of ``outputs``."""

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mien.errors import ModelError
-from models.initialise import GlorotLinear
 from models.network import Inputs, Network, group_norm, positive
 from models.registry import register
 
@@ -107,7 +106,7 @@ class ResidualNetwork(Network):
             stages.append(nn.Sequential(*stage))
         self.layer1, self.layer2, self.layer3, self.layer4 = stages
         self.avgpool = nn.AdaptiveAvgPool2d(1)
-        self.fc = GlorotLinear(channels_in, size)
+        self.fc = nn.Linear(channels_in, size)
 
     def features(self, pictures: Tensor) -> Tensor:
         """Return the pooled features [B, 32·width] of float pictures [B, 3, H, W] in [-1, 1]."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from models.initialise import GlorotLinear
 from models.network import Inputs, Network, conv_block, positive
 from models.registry import register
 
@@ -30,7 +29,7 @@ class SkinNetwork(Network):
             nn.AdaptiveAvgPool2d(2),
             nn.Flatten(),
         )
-        self.output = GlorotLinear(16 * width, 2)
+        self.output = nn.Linear(16 * width, 2)
 
     def forward(self, inputs: Inputs) -> Tensor:
         """Return logits [B, 2]."""
