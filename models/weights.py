@@ -190,9 +190,9 @@ def load_model(path: Path) -> tuple[Network, WeightsFile]:
     Raises ModelError when the file is absent, damaged or not ours, names an unknown model, or holds other
     tensors than the model has; the message names the tensor, what was expected and what was found.
     """
-    about = _read(path)[0]
+    about, tensors = _read(path)
     model = build(about.model, **about.options)
-    load_weights(model, path)
+    _fill(model, path, about, tensors)
     return model, about
 
 
@@ -202,6 +202,12 @@ def load_weights(model: nn.Module, path: Path) -> WeightsFile:
     Raises ModelError as :func:`load_model` does.
     """
     about, tensors = _read(path)
+    _fill(model, path, about, tensors)
+    return about
+
+
+def _fill(model: nn.Module, path: Path, about: WeightsFile, tensors: Mapping[str, Vector]) -> None:
+    """Copy the tensors of a file into the model, after every check."""
     layout = layout_of(model, buffers=float_buffers(model))
     expected = dict(zip(layout.names, layout.shapes, strict=True))
     for name in sorted(expected.keys() | tensors.keys()):
@@ -219,7 +225,6 @@ def load_weights(model: nn.Module, path: Path) -> WeightsFile:
     if (found := weights_hash(layout, vector)) != about.weights:
         raise ModelError(f"{path}: the weights were changed: expected SHA-256 {about.weights}, found {found}")
     from_vector(model, layout, vector)
-    return about
 
 
 def _read(path: Path) -> tuple[WeightsFile, dict[str, Vector]]:
