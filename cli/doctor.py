@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
-from faces.landmarks import find_landmark_weights
+from faces.dlib_models import landmarks_path
 from mien.errors import MissingModelError
 
 _MODULES = {
@@ -71,7 +74,7 @@ def _optional(package: str, advice: str) -> Finding:
 
 def _landmarks() -> Finding:
     try:
-        path = find_landmark_weights()
+        path = landmarks_path()
     except MissingModelError as error:
         return Finding("68-point landmark model", "absent", "missing", str(error))
     return Finding("68-point landmark model", f"{path.name} (for research use)", "good")
@@ -101,3 +104,21 @@ def _machine() -> Iterator[Finding]:
 def _numbers(version: str) -> tuple[int, ...]:
     digits = (part for part in version.split("+")[0].split("."))
     return tuple(int(part) for part in digits if part.isdigit())
+
+
+def show_findings(console: Console) -> int:
+    """Print the findings; return 0 where nothing is missing, else 30 (the code of a missing model or package)."""
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    findings = list(examine())
+    marks = {"good": "[green]✓[/green]", "note": "[yellow]•[/yellow]", "missing": "[red]✗[/red]"}
+    for finding in findings:
+        table.add_row(marks[finding.state], finding.what, finding.found)
+        if finding.advice:
+            table.add_row("", "", f"[dim]{escape(finding.advice)}[/dim]")
+    console.print(table)
+    missing = [finding.what for finding in findings if finding.state == "missing"]
+    if missing:
+        console.print(f"\nMissing: {', '.join(missing)}. The lines above say how to get them.")
+        return MissingModelError.exit_code
+    console.print("\nEverything that a run needs is here. Next: [bold]mien demo[/bold]")
+    return 0

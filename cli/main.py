@@ -32,7 +32,9 @@ Runs = Annotated[Path, typer.Option("--runs", metavar="DIR", help="where run fol
 
 @app.command()
 def simulate(
-    config: Annotated[str, typer.Argument(metavar="CONFIG", help="a TOML file, or a shipped one such as demo")],
+    config: Annotated[
+        str, typer.Argument(metavar="CONFIG", help="a TOML file, or a shipped one such as demo")
+    ],
     set_: Overrides = None,
     data: Source = None,
     runs: Runs = Path("runs"),
@@ -53,7 +55,9 @@ def demo(runs: Runs = Path("runs")) -> None:
 
 @app.command()
 def look(
-    photo: Annotated[list[Path], typer.Argument(metavar="PHOTO...", help="one photo, or several of one person")],
+    photo: Annotated[
+        list[Path], typer.Argument(metavar="PHOTO...", help="one photo, or several of one person")
+    ],
     language: Annotated[Literal["en", "zh"], typer.Option("--language", "-l")] = "en",
     format_: Annotated[Literal["text", "json"], typer.Option("--format")] = "text",
     save: Annotated[Path | None, typer.Option("--save", help="where the annotated picture goes")] = None,

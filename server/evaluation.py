@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from faces.sample import FaceTable
 from models.inputs import to_inputs
-from models.losses import masked_bce
+from models.losses import masked_binary_cross_entropy
 from models.metrics import auc
 from models.network import Network
 
@@ -39,10 +39,9 @@ def evaluate(model: Network, table: FaceTable) -> Evaluation:
                 for start in range(0, len(labels), _BATCH)
             ]
         )
-    loss = masked_bce(scores, torch.from_numpy(labels)).mean().item()
+    loss = masked_binary_cross_entropy(scores, torch.from_numpy(labels)).mean().item()
     values = scores.numpy()
     areas: dict[str, float | None] = {}
     for index, name in enumerate(model.outputs):
-        known = labels[:, index] >= 0
-        areas[name] = auc(values[known, index], labels[known, index])
+        areas[name] = auc(values[:, index], labels[:, index])
     return Evaluation(loss, areas, values)

@@ -8,10 +8,13 @@ from privacy.accounting.events import Composed
 from privacy.accounting.of_plan import event_of
 from privacy.plan import LocalTraining, RoundPlan, SecureAggregation, Update
 from privacy.secagg.encoding import check_capacity
-from privacy.secagg.graph import neighbours_for
+from privacy.secagg.graph import Neighbourhood, default_threshold, neighbours_for
 from server.cohort import most_rounds
 
-_UNKNOWN_MODEL = "0" * 64
+_FULL_GRAPH = 64
+"""Cohorts up to this size use the full graph: it needs no argument about who chose whose neighbours."""
+_DROPOUT = 0.1
+"""Share of a cohort that may drop out before a sparse graph's rounds fail noticeably often."""
 
 
 class Planner:
@@ -26,7 +29,7 @@ class Planner:
         self.rounds_per_client = most_rounds(config.rounds.count, config.rounds.cohort, config.clients.count)
         self.noise_multiplier = self._calibrate()
 
-    def plan(self, round_number: int, cohort: tuple[str, ...], model_hash: str) -> RoundPlan:
+    def plan(self, round_number: int, cohort: tuple[str, ...], model_hash: str | None) -> RoundPlan:
         """Return the plan of one round. Raises PolicyError where the field could overflow."""
         plan = self._plan(round_number, cohort, model_hash, self.noise_multiplier)
         check_capacity(plan)
@@ -38,17 +41,16 @@ class Planner:
             return 0.0
         names = tuple(f"client-{index:06d}" for index in range(self._config.rounds.cohort))
         return calibrate(
-            lambda noise: [
-                Composed((event_of(self._plan(1, names, _UNKNOWN_MODEL, noise)),), self.rounds_per_client)
-            ],
+            lambda noise: [Composed((event_of(self._plan(1, names, None, noise)),), self.rounds_per_client)],
             privacy.epsilon,
             privacy.delta,
         )
 
-    def _plan(self, round_number: int, cohort: tuple[str, ...], model_hash: str, noise: float) -> RoundPlan:
+    def _plan(
+        self, round_number: int, cohort: tuple[str, ...], model_hash: str | None, noise: float
+    ) -> RoundPlan:
         config, size = self._config, len(cohort)
-        full = size - 1
-        degree = min(full, config.secagg.neighbours or neighbours_for(size))
+        near = self._neighbourhood(size)
         return RoundPlan(
             run=self._run,
             round=round_number,
@@ -61,12 +63,20 @@ class Planner:
             update=self._update(noise),
             secagg=SecureAggregation(
                 vector_length=self._length,
-                neighbours=degree,
-                threshold=2 * degree // 3 + 1,
+                neighbours=near.neighbours,
+                threshold=near.threshold,
                 min_survivors=min(config.rounds.min_survivors, size),
             ),
             deadline_seconds=config.rounds.deadline_seconds,
         )
+
+    def _neighbourhood(self, size: int) -> Neighbourhood:
+        """Return the config's degree, or the full graph for a small cohort, or what the security bound needs."""
+        asked = self._config.secagg.neighbours
+        if not asked and size > _FULL_GRAPH:
+            return neighbours_for(size, dropout=_DROPOUT, collusion=self._config.privacy.collusion)
+        degree = min(asked or size - 1, size - 1)
+        return Neighbourhood(degree, default_threshold(degree))
 
     def _training(self, noise: float) -> LocalTraining:
         training, privacy = self._config.training, self._config.privacy

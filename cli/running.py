@@ -1,0 +1,72 @@
+"""What `mien simulate` and `mien demo` show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from cli.table import RunTable, duration_text, size_text
+from configs.load import load_config
+from configs.schema import RunConfig
+from faces.federation import Progress as Report
+from simulations.run import SimulationResult, prepare_data, simulate
+
+
+def simulate_and_show(
+    console: Console, name: str, overrides: list[str], data: str | None, runs: Path
+) -> SimulationResult:
+    """Run a config on the in-process engine with a live table, and say where the results are."""
+    config = load_config(name, [*overrides, *([f"data.source={data}"] if data else [])])
+    torch.set_num_threads(config.threads)
+    with _preparing(console) as progress:
+        prepare_data(config, progress)
+    with RunTable(console) as table:
+        result = simulate(config, runs, table)
+    _say_results(console, config, result)
+    return result
+
+
+def show_demo(console: Console, runs: Path) -> None:
+    """Train on the synthetic faces, then advise one of them."""
+    from cli.looking import look_at_synthetic_face
+
+    console.print("[bold]Mien demo[/bold]: every face in it is synthetic, drawn by a program.\n")
+    result = simulate_and_show(console, "demo", [], None, runs)
+    console.print("\n[bold]And on the device[/bold]: advice for one synthetic face it has never seen.\n")
+    look_at_synthetic_face(console, result.folder.path)
+
+
+def _say_results(console: Console, config: RunConfig, result: SimulationResult) -> None:
+    last = result.last
+    if last is not None:
+        figures = ", ".join(
+            f"{name} {'–' if value is None else f'{value:.3f}'}" for name, value in last.auc.items()
+        )
+        spent = (
+            "no differential privacy"
+            if last.epsilon is None
+            else f"ε = {last.epsilon:.2f} of {config.privacy.epsilon:g}"
+        )
+        console.print(f"\nAUC on persons that no client has: {figures}")
+        console.print(
+            f"Spent for each person: {spent}. Training took {duration_text(result.seconds)}; the devices sent "
+            f"{size_text(result.bytes_up)}, all of it masked."
+        )
+    console.print(f"Report: {result.folder.path / 'report.html'}", soft_wrap=True)
+
+
+@contextmanager
+def _preparing(console: Console) -> Iterator[Report]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("preparing faces", total=None)
+
+        def report(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        yield report

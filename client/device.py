@@ -1,0 +1,84 @@
+"""One device: its name, its secrets, its ledger, and what is kept of them between two messages.
+
+In a deployment a ClientApp is a new process for each message, so everything that a later message needs is in
+the device's own folder, readable by its owner alone, and written whole or not at all. Simulated devices of one
+process keep their secrets in memory instead; their ledgers are on the disk all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from configs.schema import RunConfig
+from mien.files import write_atomic
+from privacy.ledger.ledger import Ledger
+from privacy.ledger.records import Budget
+from privacy.randomness import RandomSource, SystemSource, TestOnlySource
+from privacy.secagg.client import SecAggClient
+from privacy.secagg.identity import Identity
+from privacy.secagg.policy import SecAggPolicy
+
+PURPOSE = "attributes"
+_STATE = "secagg.state"
+
+
+class Device:
+    """The state of one device in one federation, kept in ``home``."""
+
+    def __init__(self, home: Path, name: str, config: RunConfig, *, in_memory: bool) -> None:
+        self.home, self.name, self.config = home, name, config
+        self._in_memory = in_memory
+        self._secagg: SecAggClient | None = None
+
+    def source(self, *labels: str) -> RandomSource:
+        """Return where this device's randomness for one task comes from.
+
+        The repeatable source is used only where the run config says ``test-only``, which every report repeats.
+        """
+        if self.config.privacy.randomness == "test-only":
+            return TestOnlySource(self.config.seed, self.name, *labels)
+        return SystemSource()
+
+    @contextmanager
+    def secagg(self, *labels: str) -> Iterator[SecAggClient]:
+        """Lend this device's half of secure aggregation; what it remembers is kept when the block ends well.
+
+        It is on the disk before an answer can leave, so a crash never makes the device answer twice.
+        """
+        client = self._secagg or self._load_secagg(self.source("secagg", *labels))
+        yield client
+        if self._in_memory:
+            self._secagg = client
+        else:
+            write_atomic(self.home / self.name / _STATE, client.to_bytes(), mode=0o600)
+
+    def _load_secagg(self, source: RandomSource) -> SecAggClient:
+        state = self.home / self.name / _STATE
+        if state.exists():
+            return SecAggClient.from_bytes(state.read_bytes(), source)
+        identity = Identity.generate(self.source("identity"))
+        return SecAggClient.create(self.name, identity, None, self.policy(), source)
+
+    def policy(self) -> SecAggPolicy:
+        """Return the least protection that this device accepts, whatever the coordinator's plan says."""
+        fewest = min(self.config.rounds.min_survivors, self.config.rounds.cohort)
+        return SecAggPolicy(
+            min_cohort=fewest,
+            min_neighbours=max(1, fewest - 1),
+            min_survivors=fewest,
+            collusion=self.config.privacy.collusion,
+            modes=(self.config.privacy.mode,),
+        )
+
+    def ledger(self, dataset: str) -> Ledger:
+        """Open this device's ledger for the dataset of the given hash."""
+        privacy = self.config.privacy
+        return Ledger.open(
+            self.home / "ledger" / f"{self.name}.jsonl",
+            device=self.name,
+            dataset=dataset,
+            budgets={PURPOSE: Budget(privacy.epsilon, privacy.delta)},
+            anchor=self.home / "anchors" / f"{self.name}.json",
+        )

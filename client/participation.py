@@ -1,0 +1,78 @@
+"""One round of one device, in the only order that is safe: check, charge, train, bound, encode, add noise.
+
+G1. The charge is on the disk before training starts; a crash after it wastes budget, never privacy.
+G2. What is returned is a function of the plan, the global weights and this device's photos whose dependence on
+    any one person is bounded as :func:`privacy.accounting.of_plan.event_of` says, noise share included.
+G3. Count and loss are in the vector only where the plan promises no differential privacy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from client.data import device_table
+from client.device import PURPOSE, Device
+from client.training import LocalTraining
+from mien.errors import PolicyError, ProtocolError
+from models.registry import build
+from models.weights import layout_of, weights_hash
+from privacy.accounting.of_plan import event_of
+from privacy.mechanisms.distributed import noise_share
+from privacy.plan import RoundPlan
+from privacy.vector import encode_contribution
+
+
+def take_part(
+    device: Device, plan: RoundPlan, weights: NDArray[np.generic], node_config: Mapping[str, object]
+) -> NDArray[np.int32]:
+    """Return this device's vector for one round, int32 [vector_length], ready to be masked.
+
+    Raises ProtocolError where the weights are not those of the plan, BudgetExceededError where the device has
+    spent its budget, and what preparing its photos raises.
+    """
+    config = device.config
+    model = build(plan.model, seed=config.seed, **config.model.options)
+    layout = layout_of(model)
+    if weights.dtype != np.float32 or weights.shape != (layout.length,):
+        raise ProtocolError(
+            f"global weights: expected float32 ({layout.length},) for {plan.model}, got {weights.dtype} {weights.shape}"
+        )
+    vector = np.ascontiguousarray(weights, dtype=np.float32)
+    if weights_hash(layout, vector) != plan.model_hash:
+        raise ProtocolError(f"round {plan.round}: the global weights are not those that the plan names")
+
+    table = device_table(config, node_config)
+    _charge(device, plan, table.content_hash)
+    result = LocalTraining(model, layout, table, plan, device.source("train", str(plan.round))).run(vector)
+    encoded = encode_contribution(
+        result.update,
+        plan,
+        weight=result.weight,
+        persons=result.persons,
+        loss_sum=result.loss_sum,
+        source=device.source("encode", str(plan.round)),
+    )
+    if plan.update.noise != "none":
+        noise = noise_share(
+            plan.secagg.vector_length,
+            plan,
+            plan.update.honest_survivors,
+            device.source("noise", str(plan.round)),
+        )
+        encoded += noise.astype(np.int32)
+    return encoded
+
+
+def _charge(device: Device, plan: RoundPlan, dataset: str) -> None:
+    """Pay for the round. A plan without privacy is not paid for but has to be what the device was set to."""
+    if plan.mode == "none":
+        if device.config.privacy.mode != "none":
+            raise PolicyError(
+                "the plan has no differential privacy, and this device was not set to do without"
+            )
+        return
+    with device.ledger(dataset) as ledger:
+        ledger.charge(PURPOSE, plan.run, plan.round, plan.hash.hex(), event_of(plan))

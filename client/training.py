@@ -1,0 +1,127 @@
+"""What a device computes for a round: one vector, from its own photos and the global model.
+
+``distributed``: the clipped gradient sum of a Poisson sample of its persons. ``silo``: the change after some
+steps of DP-SGD. ``device`` and ``none``: the change after some plain steps. Whatever the way, the result is a
+vector whose norm the caller bounds, and no figure about the training leaves beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from client.data import Persons, Stack
+from faces.sample import FaceTable
+from models.inputs import to_inputs
+from models.losses import masked_binary_cross_entropy
+from models.network import Network
+from models.weights import ParameterLayout, from_vector, to_vector
+from privacy.dpsgd.clipping import ClippingEngine
+from privacy.dpsgd.optimizer import PrivateTrainer
+from privacy.dpsgd.sampling import poisson_batches
+from privacy.plan import RoundPlan
+from privacy.randomness import RandomSource
+
+Vector = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class LocalResult:
+    """What goes into the masked vector. Count and loss are filled in only where no privacy is promised."""
+
+    update: Vector
+    """float32 [P]: descent direction, so that adding it to the weights lowers the loss."""
+    weight: float = 1.0
+    persons: int = 0
+    loss_sum: float = 0.0
+
+
+class LocalTraining:
+    """A model, a device's rows, and the settings of one plan."""
+
+    def __init__(
+        self, model: Network, layout: ParameterLayout, table: FaceTable, plan: RoundPlan, source: RandomSource
+    ) -> None:
+        self._model, self._layout, self._table = model, layout, table
+        self._settings, self._mode, self._source = plan.training, plan.mode, source
+        self._persons = Persons(table, plan.training.photos_per_record)
+        self._last_loss = 0.0
+        self._labels = torch.from_numpy(np.stack([table.label(name) for name in model.outputs], axis=1))
+
+    def run(self, weights: Vector) -> LocalResult:
+        """Train from the global ``weights`` (float32 [P]) and return what this device contributes."""
+        from_vector(self._model, self._layout, weights)
+        self._model.train()
+        if self._mode == "distributed":
+            return LocalResult(self._clipped_sum())
+        loss_sum = self._steps()
+        update = to_vector(self._model, self._layout)
+        update -= weights
+        if self._mode != "none":
+            return LocalResult(update)
+        return LocalResult(update, persons=len(self._persons), loss_sum=loss_sum)
+
+    def _clipped_sum(self) -> Vector:
+        """Return −Σ clipped gradients over one Poisson sample; zero for an empty one."""
+        settings, result = self._settings, np.zeros(self._layout.length, np.float32)
+        if settings.clipping_norm is None:
+            raise ValueError("a distributed plan without a clipping norm")
+        (chosen,) = poisson_batches(len(self._persons), settings.sampling_rate, 1, self._source)
+        if len(chosen) == 0:
+            return result
+        stack = self._persons.stack(chosen, self._source)
+        engine = ClippingEngine(self._model, stack=settings.photos_per_record)
+        clipped = engine.clip(self._losses(stack), settings.clipping_norm, weights=_flat(stack))
+        names = {parameter: name for name, parameter in self._model.named_parameters()}
+        views = self._layout.views(result)
+        for parameter, gradient in clipped.sums:
+            whole = gradient if isinstance(gradient, Tensor) else gradient.whole()
+            np.negative(whole.detach().numpy().reshape(parameter.shape), out=views[names[parameter]])
+        return result
+
+    def _steps(self) -> float:
+        """Take the plan's local steps with the model's own weights; return the sum of the records' losses."""
+        settings = self._settings
+        trainer = PrivateTrainer(
+            self._model,
+            clipping_norm=settings.clipping_norm,
+            noise_multiplier=settings.noise_multiplier,
+            divisor=settings.divisor,
+            learning_rate=settings.learning_rate,
+            momentum=settings.momentum,
+            source=self._source,
+            stack=settings.photos_per_record,
+        )
+        total = 0.0
+        for chosen in poisson_batches(
+            len(self._persons), settings.sampling_rate, settings.steps, self._source
+        ):
+            if len(chosen) == 0:
+                trainer.step_empty()
+                continue
+            stack = self._persons.stack(chosen, self._source)
+            trainer.step(self._losses(stack), weights=_flat(stack))
+            total += self._last_loss
+        return total
+
+    def _losses(self, stack: Stack) -> Callable[[], Tensor]:
+        """Return a function that runs the model on the rows of a stack and gives one loss for each."""
+        rows = stack.rows.reshape(-1)
+        inputs = to_inputs({name: getattr(self._table, name)[rows] for name in self._model.inputs})
+        labels, weights = self._labels[torch.from_numpy(rows)], _flat(stack)
+
+        def losses() -> Tensor:
+            result = masked_binary_cross_entropy(self._model(inputs), labels)
+            self._last_loss = float((result.detach() * weights).sum())
+            return result
+
+        return losses
+
+
+def _flat(stack: Stack) -> Tensor:
+    return torch.from_numpy(stack.weights.reshape(-1))
