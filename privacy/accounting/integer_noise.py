@@ -19,11 +19,10 @@ under R, then for neighbours D, D' and every set S of outcomes
 P_D(S) ≤ e^η R_D(S) + β ≤ e^η (e^ε R_D'(S) + δ_G(ε)) + β ≤ e^(ε+2η) P_D'(S) + e^η δ_G(ε) + (1 + e^(ε+η)) β.
 The same lines hold for a composition with η and β summed, and for a hidden choice of who takes part.
 
-The log-ratio of one coordinate at y standard deviations is He₄(y)/(24·variance) to leading order for Skellam
-(its excess kurtosis is 1/variance; the rounding's 1/12 is matched), and 120·variance times smaller for the
-discrete Gaussian, so Skellam's bound serves both. From variance 2^16 on, a factor of 1.1 covers all further
-terms at 14 standard deviations (tests compare it with the exact law at 50 digits). η is then a Chernoff bound
-over d coordinates truncated at T standard deviations.
+For Skellam the log-ratio of one coordinate, at y standard deviations, is He₄(y)/(24·variance) to leading order:
+its excess kurtosis is 1/variance, and the 1/12 of the rounding is matched. All further terms stay below
+``REMAINDER``, found at 60 digits with the exact law (a test repeats it); the discrete Gaussian has only those.
+η is then a Chernoff bound over d coordinates, truncated at T standard deviations.
 """
 
 from __future__ import annotations
@@ -46,7 +45,8 @@ FAILURE: Final = 1e-24
 """β: mass of the set on which P and R may differ by more than η, for one release."""
 SAMPLER_DISTANCE: Final = 2.0**-120
 """Total variation distance of one drawn integer from its law (privacy.mechanisms); 2^-126 is reached."""
-HIGHER_TERMS: Final = 1.1
+REMAINDER: Final = 0.07
+"""|variance · log P/R − He₄(y)/24| ≤ REMAINDER·(1 + y⁶)/variance for |y| ≤ 14 standard deviations."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,19 +76,24 @@ def gaussian_equivalent(event: SkellamSum | DiscreteGaussianSum) -> GaussianEqui
 def _log_ratio_bound(dimension: int) -> float:
     """Return η times the variance: |Σ log P/R| stays below η but for a mass of at most ``FAILURE``.
 
-    Half of the failure pays for a coordinate beyond T standard deviations, half for the Chernoff bound
-    min over s of (d · log E[exp(±s·h(y))] + log(4/β)) / s with h = 1.1·He₄/24 on |y| ≤ T.
+    One half of the failure pays for a coordinate beyond T standard deviations, the other for the Chernoff
+    bound: the least (d · log E[e^(s·h)] + budget)/s over s > 0, for h = ±He₄/24 + remainder on |y| ≤ T. P and
+    R are not the normal law under the integral; they differ from it by a factor of at most ``tilt``.
     """
     budget = math.log(8.0 / FAILURE)
     truncation = math.sqrt(2.0 * (budget + math.log(dimension)))
     y = np.linspace(-truncation, truncation, 4001)
     density = np.exp(-0.5 * y * y) * (y[1] - y[0]) / math.sqrt(2.0 * math.pi)
-    h = HIGHER_TERMS * (y**4 - 6.0 * y**2 + 3.0) / 24.0
+    leading = (y**4 - 6.0 * y**2 + 3.0) / 24.0
+    rest = REMAINDER * (1.0 + y**6) / MIN_VARIANCE
+    tilt = np.exp((np.abs(leading) + rest) / MIN_VARIANCE)
     best = math.inf
-    for s in np.geomspace(1e-9, 0.4, 240):
-        # E[e^{sh}] - 1 - sE[h], from expm1 so that tiny s keeps its digits; E[h] = 0 and is added back as such
-        excess = max(float(((np.expm1(sign * s * h) - sign * s * h) * density).sum()) for sign in (1.0, -1.0))
-        best = min(best, (dimension * HIGHER_TERMS * math.log1p(excess) + budget) / float(s))
+    for s in np.geomspace(1e-9, 0.3, 200):
+        growth = 0.0
+        for h in (leading + rest, rest - leading):
+            excess = np.expm1(s * h)
+            growth = max(growth, float((np.where(excess > 0, excess * tilt, excess / tilt) * density).sum()))
+        best = min(best, (dimension * growth + budget) / float(s))  # log E ≤ E − 1
     return best
 
 

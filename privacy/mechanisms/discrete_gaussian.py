@@ -7,14 +7,15 @@ charges the difference (Kairouz, Liu, Steinke, 2021).
 
 from __future__ import annotations
 
+import decimal
 import functools
 import math
+from decimal import Decimal
 
-import mpmath
 import numpy as np
 from numpy.typing import NDArray
 
-from privacy.mechanisms.strips import StripSampler
+from privacy.mechanisms.strips import DIGITS, StripSampler
 from privacy.randomness import RandomSource
 
 
@@ -38,9 +39,10 @@ class DiscreteGaussianLaw:
         scaled = x / self.deviation
         return np.asarray(-0.5 * scaled * scaled)
 
-    def exact_ratio(self, x: int) -> mpmath.mpf:
+    def exact_ratio(self, x: int) -> Decimal:
         """Return exp(−x²/2σ²) for the σ² that ``variance`` says to the last bit."""
-        return mpmath.exp(-(mpmath.mpf(x) ** 2) / (2 * mpmath.mpf(self.variance)))
+        with decimal.localcontext(prec=2 * DIGITS):
+            return (-(Decimal(x) ** 2) / (2 * Decimal(self.variance))).exp()
 
 
 @functools.lru_cache(maxsize=32)
