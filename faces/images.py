@@ -14,7 +14,17 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageOps,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    UnidentifiedImageError,
+    WebPImagePlugin,
+)
 
 from mien.errors import DataNotFoundError, ImageTooLargeError, UnreadableImageError
 
@@ -24,8 +34,17 @@ RGBImage = NDArray[np.uint8]
 MAX_PIXELS = 50_000_000
 MAX_BYTES = 64 * 1024 * 1024
 
-# MPO is what many phones write and call .jpg. Formats with scripts or exotic decoders stay closed.
-_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "TIFF", "GIF")
+# Formats with scripts or exotic decoders stay closed. Pillow registers a decoder when its module is imported;
+# JPEG's also reads MPO, which is what many phones write and call .jpg.
+_DECODERS = (
+    JpegImagePlugin.JpegImageFile,
+    PngImagePlugin.PngImageFile,
+    WebPImagePlugin.WebPImageFile,
+    BmpImagePlugin.BmpImageFile,
+    TiffImagePlugin.TiffImageFile,
+    GifImagePlugin.GifImageFile,
+)
+_FORMATS = tuple(str(decoder.format) for decoder in _DECODERS)
 _DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error)
 _WHITE = (255, 255, 255, 255)
 

@@ -34,7 +34,7 @@ from faces.workers import Shard, run_shards
 from mien.errors import ConfigError, DataError, RunError
 from mien.files import canonical_json
 
-CODE_VERSION = 1
+CODE_VERSION = 2
 """Raise this whenever the same picture would give other crops: every cached table then is made anew."""
 
 CACHE_VARIABLE = "MIEN_CACHE"
@@ -55,7 +55,7 @@ class PrepareOptions:
     face_size: int = 64
     skin_size: int = 32
     nose_size: int = 32
-    face_margin: float = 0.25
+    face_margin: float = 0.0
     skin_margin: float = 0.0
     upsample: int = 2
     workers: int | None = None

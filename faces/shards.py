@@ -121,7 +121,7 @@ def read_shard(path: Path, expected: int) -> tuple[list[Outcome], dict[str, NDAr
     A damaged file is not an error: its shard is prepared again.
     """
     try:
-        with np.load(path, allow_pickle=False) as content:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as content:
             outcomes = [Outcome(int(code)) for code in content["outcomes"]]
             columns = {name: content[name] for name in SHARD_COLUMNS}
     except _DAMAGE:

@@ -1,0 +1,160 @@
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from faces.images import load_image
+from mien.errors import DataNotFoundError, ImageTooLargeError, UnreadableImageError
+
+GRADIENT = np.linspace(0, 255, 64 * 48 * 3).reshape(48, 64, 3).astype(np.uint8)
+
+
+def encoded(picture, kind="PNG", **options):
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def png_claiming(width, height):
+    """Return a well-formed PNG of a few bytes whose header claims a picture of any size."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(b""))
+        + chunk(b"IEND", b"")
+    )
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF"])
+def test_a_lossless_picture_comes_back_to_the_bit(kind, tmp_path):
+    path = tmp_path / "picture"
+    path.write_bytes(encoded(Image.fromarray(GRADIENT), kind))
+    image = load_image(path)
+    assert image.dtype == np.uint8
+    np.testing.assert_array_equal(image, GRADIENT)
+    np.testing.assert_array_equal(load_image(path.read_bytes()), GRADIENT)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP", "GIF"])
+def test_a_lossy_picture_comes_back_nearly(kind):
+    image = load_image(encoded(Image.fromarray(GRADIENT), kind))
+    assert image.shape == GRADIENT.shape
+    assert np.abs(image.astype(int) - GRADIENT).mean() < 6
+
+
+@pytest.mark.parametrize(("orientation", "turn"), [(1, 0), (3, 2), (6, 3), (8, 1)])
+def test_exif_turns_the_picture_upright(orientation, turn):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = encoded(Image.fromarray(GRADIENT), exif=exif)
+    np.testing.assert_array_equal(load_image(stored), np.rot90(GRADIENT, turn))
+
+
+def test_damaged_exif_counts_as_none():
+    stored = encoded(Image.fromarray(GRADIENT), exif=b"Exif\x00\x00MM\x00*\xff\xff\xff\xff")
+    np.testing.assert_array_equal(load_image(stored), GRADIENT)
+
+
+def test_transparent_becomes_white():
+    picture = Image.new("RGBA", (4, 4), (255, 0, 0, 0))
+    picture.putpixel((1, 2), (0, 0, 255, 255))
+    image = load_image(encoded(picture))
+    assert image[0, 0].tolist() == [255, 255, 255]
+    assert image[2, 1].tolist() == [0, 0, 255]
+
+
+def test_a_palette_with_a_transparent_colour_becomes_white_there():
+    picture = Image.new("P", (2, 1))
+    picture.putpalette([10, 20, 30, 200, 100, 50])
+    picture.putpixel((1, 0), 1)
+    image = load_image(encoded(picture, transparency=0))
+    assert image.tolist() == [[[255, 255, 255], [200, 100, 50]]]
+
+
+def test_sixteen_bit_grey_is_scaled_and_not_clipped():
+    deep = np.array([[0, 257 * 7, 257 * 128, 65535]], dtype=np.uint16)
+    image = load_image(encoded(Image.fromarray(deep)))
+    assert image[0, :, 0].tolist() == [0, 7, 128, 255]
+    assert (image[..., 0] == image[..., 2]).all()
+
+
+def test_grey_and_cmyk_are_converted():
+    assert load_image(encoded(Image.new("L", (3, 2), 90)))[0, 0].tolist() == [90, 90, 90]
+    cyan = load_image(encoded(Image.new("CMYK", (16, 16), (255, 0, 0, 0)), "JPEG"))[8, 8].tolist()
+    assert cyan[0] < 60
+    assert min(cyan[1:]) > 100
+
+
+def test_a_huge_picture_is_refused_before_it_is_decoded():
+    with pytest.raises(ImageTooLargeError, match=r"8000 × 7000 = 56,000,000 pixels: at most 50,000,000"):
+        load_image(png_claiming(8000, 7000))
+    with pytest.raises(ImageTooLargeError, match=r"far more pixels|pixels: at most"):
+        load_image(png_claiming(60000, 60000))
+
+
+def test_pillow_s_own_warning_for_large_pictures_is_no_surprise():
+    with pytest.raises(ImageTooLargeError, match=r"100,000,000 pixels"):  # between Pillow's warning and error
+        load_image(png_claiming(10000, 10000))
+
+
+def test_a_heavy_file_is_refused_unread(tmp_path):
+    path = tmp_path / "heavy.jpg"
+    with path.open("wb") as file:
+        file.truncate(100_000_000)
+    with pytest.raises(ImageTooLargeError, match=r"heavy\.jpg has 100,000,000 bytes"):
+        load_image(path)
+    with pytest.raises(ImageTooLargeError, match="at most 10 are read"):
+        load_image(b"x" * 11, max_bytes=10)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "TIFF"])
+def test_a_picture_cut_short_is_unreadable(kind, draw_face):
+    whole = encoded(Image.fromarray(draw_face()), kind)
+    for share in (0.02, 0.5, 0.9):
+        with pytest.raises(UnreadableImageError):
+            load_image(whole[: int(len(whole) * share)])
+
+
+def test_no_damage_raises_anything_but_our_errors(draw_face):
+    rng = np.random.default_rng(7)
+    for kind in ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF"):
+        whole = encoded(Image.fromarray(draw_face(48, 54, scale=0.15)), kind)
+        for _ in range(60):
+            damaged = bytearray(whole)
+            for place in rng.integers(0, min(len(whole), 400), 4):
+                damaged[place] = rng.integers(0, 256)
+            try:
+                image = load_image(bytes(damaged))
+            except (UnreadableImageError, ImageTooLargeError):
+                continue
+            assert image.ndim == 3
+            assert image.shape[2] == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b"hello", "is not a picture"),
+        (b"\x00\x00\x00\x18ftypheic\x00\x00", "HEIC"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n", "is not a picture"),
+    ],
+)
+def test_what_is_no_picture_is_said_to_be_none(content, message):
+    with pytest.raises(UnreadableImageError, match=message):
+        load_image(content)
+
+
+def test_paths_that_are_no_files_are_named(tmp_path):
+    with pytest.raises(DataNotFoundError, match=r"gone\.jpg does not exist"):
+        load_image(tmp_path / "gone.jpg")
+    with pytest.raises(UnreadableImageError, match="is a folder"):
+        load_image(tmp_path)
