@@ -7,6 +7,7 @@ depends on the record alone.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -35,6 +36,9 @@ SURGERY_PERSONS, SURGERY_IMAGES = 30, 4
 SURGERY_STRENGTHS = (0.35, 0.7, 1.0)
 SURGERY_SEED = 1_000_000
 """Seed of the first person who is operated on."""
+
+CONDITIONS = 1000
+"""Conditions of photographs that each person has of their own."""
 
 NOT_DRAWING = ("build_assets.py", "export.py")
 """Modules of this package that no picture, label or id depends on."""
@@ -128,10 +132,31 @@ def records(persons: int, images: int, seed: int = 0) -> list[SyntheticRecord]:
 
     Person ``seed + i`` and the pictures of that person are the same whatever the numbers asked for.
     """
+    people = range(seed, seed + persons)
+    return [record for number in people for record in _pictures(sample_identity(number), range(images))]
+
+
+def records_after(number: int, strength: float, images: int, first: int = 0) -> list[SyntheticRecord]:
+    """Return ``images`` records of person ``number`` after surgery of a ``strength``.
+
+    The pictures are taken under the conditions of that person's pictures ``first``, ``first + 1``, …
+
+    Raises DataError for a strength outside [0, 1].
+    """
+    return _pictures(operate(sample_identity(number), strength), range(first, first + images))
+
+
+def _pictures(identity: Identity, images: Iterable[int]) -> list[SyntheticRecord]:
+    """Return records of one identity; a person has ``CONDITIONS`` pictures before two are taken alike."""
+    person = f"synthetic-{identity.seed:06d}"
+    name = f"{person}-after-{identity.surgery:g}" if identity.surgery else person
     return [
-        _record(sample_identity(number), f"synthetic-{number:06d}", f"{image:03d}", number, image)
-        for number in range(seed, seed + persons)
-        for image in range(images)
+        SyntheticRecord(
+            f"{name}-{image:03d}",
+            person,
+            SyntheticTruth(identity, sample_photo(identity.seed * CONDITIONS + image)),
+        )
+        for image in images
     ]
 
 
@@ -149,22 +174,11 @@ def surgery_pairs(persons: int = SURGERY_PERSONS) -> list[SurgeryPair]:
     """Return, for each person, one pair for each of ``SURGERY_STRENGTHS``; "before" is the same in all of them."""
     pairs = []
     for number in range(SURGERY_SEED, SURGERY_SEED + persons):
-        person, identity = f"synthetic-{number:06d}", sample_identity(number)
-        before = tuple(_record(identity, person, f"before-{i}", number, i) for i in range(SURGERY_IMAGES))
+        before = tuple(records(1, SURGERY_IMAGES, number))
         for step, strength in enumerate(SURGERY_STRENGTHS, start=1):
-            changed = operate(identity, strength)
-            after = tuple(
-                _record(changed, person, f"after-{strength:g}-{i}", number, step * SURGERY_IMAGES + i)
-                for i in range(SURGERY_IMAGES)
-            )
-            pairs.append(SurgeryPair(person, strength, before, after))
+            after = tuple(records_after(number, strength, SURGERY_IMAGES, first=step * SURGERY_IMAGES))
+            pairs.append(SurgeryPair(before[0].person, strength, before, after))
     return pairs
-
-
-def _record(identity: Identity, person: str, name: str, number: int, image: int) -> SyntheticRecord:
-    # A person can have a thousand pictures before two of them share their conditions.
-    truth = SyntheticTruth(identity, sample_photo(number * 1000 + image))
-    return SyntheticRecord(f"{person}-{name}", person, truth)
 
 
 @cache

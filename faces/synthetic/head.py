@@ -46,7 +46,8 @@ def ears() -> Planes:
     for name in EAR_SUPPORT:
         vertices, moves = mesh.targets[name]
         support[vertices] = np.maximum(support[vertices], np.sqrt((moves**2).sum(0)))
-    return np.minimum(support / np.float32(0.03), np.float32(1))
+    weight: Planes = np.minimum(support / np.float32(0.03), np.float32(1))
+    return weight
 
 
 @lru_cache(maxsize=8)

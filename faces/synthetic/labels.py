@@ -39,7 +39,7 @@ def labels_of(identity: Identity, photo: Photo) -> dict[str, int]:
 
 def _of_person(identity: Identity) -> dict[str, bool]:
     face, hair = proportions(identity), identity.hair
-    truth = {
+    return {
         "5_o_Clock_Shadow": 0 < identity.beard < 0.6,
         "Bald": hair.bald,
         "Bangs": hair.bangs,
@@ -53,15 +53,12 @@ def _of_person(identity: Identity) -> dict[str, bool]:
         "Pale_Skin": identity.skin.depth < PALE_DEPTH,
         "Pointy_Nose": face.nose < POINTY_NOSE,
         "Young": identity.age < OLD,
+        # A bald head has hair of no colour.
+        "Black_Hair": not hair.bald and hair.colour == "black",
+        "Blond_Hair": not hair.bald and hair.colour == "blond",
+        "Brown_Hair": not hair.bald and hair.colour in ("dark brown", "brown", "light brown"),
+        "Gray_Hair": not hair.bald and hair.colour == "grey",
     }
-    if not hair.bald:
-        truth |= {
-            "Black_Hair": hair.colour == "black",
-            "Blond_Hair": hair.colour == "blond",
-            "Brown_Hair": hair.colour in ("dark brown", "brown", "light brown"),
-            "Gray_Hair": hair.colour == "grey",
-        }
-    return truth
 
 
 def _of_photo(identity: Identity, photo: Photo) -> dict[str, bool]:

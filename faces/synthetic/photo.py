@@ -24,8 +24,8 @@ def _both(**units: float) -> dict[str, float]:
 
 EXPRESSIONS: dict[str, dict[str, float]] = {
     "neutral": _both(mouthSmile=0.08),
-    "smile": _both(mouthSmile=0.65, cheekSquint=0.4),
-    "laugh": {**_both(mouthSmile=0.85, cheekSquint=0.6, mouthUpperUp=0.35), "jawOpen": 0.22},
+    "smile": _both(mouthSmile=0.8, cheekSquint=0.4),
+    "laugh": {**_both(mouthSmile=1.0, cheekSquint=0.6, mouthUpperUp=0.35), "jawOpen": 0.22},
     "sad": {**_both(mouthFrown=0.5), "browInnerUp": 0.6},
     "surprise": {**_both(browOuterUp=0.6, eyeWide=0.5), "jawOpen": 0.35, "browInnerUp": 0.6},
     "angry": _both(browDown=0.7, mouthPress=0.5, noseSneer=0.3),
