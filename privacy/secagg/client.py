@@ -40,6 +40,7 @@ from privacy.secagg.dealing import Kind
 from privacy.secagg.encoding import element_bound
 from privacy.secagg.identity import COORDINATOR, Directory, Identity, verify
 from privacy.secagg.keys import Prekeys
+from privacy.secagg.memory import aligned_empty
 from privacy.secagg.messages import (
     NO_SESSION,
     Enrolment,
@@ -189,7 +190,7 @@ class SecAggClient:
         dtype = masking.field_dtype(plan.secagg.field_bits)
         _check_vector(vector, plan, np.dtype(f"<i{dtype.itemsize}"), "vector")
         if out is None:
-            out = np.empty(len(vector), dtype=dtype)
+            out = aligned_empty(len(vector), dtype)
         _check_vector(out, plan, dtype, "out")
 
         peers = self._accept_deals(message, session)

@@ -14,6 +14,7 @@ import dataclasses
 import functools
 import re
 import typing
+from collections.abc import Hashable
 from typing import Any, Protocol, Self
 
 from mien.errors import ProtocolError
@@ -222,9 +223,10 @@ class Bitmap:
 
 
 @functools.cache
-def _fields(kind: type[Record]) -> tuple[tuple[str, Field], ...]:
-    hints = typing.get_type_hints(kind, include_extras=True)
-    return tuple((field.name, hints[field.name].__metadata__[0]) for field in dataclasses.fields(kind))
+def _fields(kind: Hashable) -> tuple[tuple[str, Field], ...]:
+    record = typing.cast("type[Record]", kind)
+    hints = typing.get_type_hints(record, include_extras=True)
+    return tuple((field.name, hints[field.name].__metadata__[0]) for field in dataclasses.fields(record))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

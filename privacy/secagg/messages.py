@@ -132,7 +132,7 @@ class UploadHeader(Message):
     completed_hash: Annotated[bytes, Fixed(32)]
     length: Annotated[int, Number(8)]
     bits: Annotated[int, Number(1)]
-    tag: Annotated[bytes, Fixed(32)]
+    tag: Annotated[bytes, Fixed(16)]
     confirmation: Annotated[bytes, Fixed(64)]
     """Signature over session, plan and completed set, which the neighbours will ask to see."""
 

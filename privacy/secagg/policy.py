@@ -39,8 +39,8 @@ class SecAggPolicy(BaseModel):
     max_clipping_norm: Annotated[float, Field(gt=0)] | None = None
     max_weight_bound: Annotated[float, Field(gt=0)] | None = None
     min_noise_multiplier: Annotated[float, Field(ge=0)] = 0.0
-    """Least noise of a plan in device mode, where the cohort adds it under the sum."""
-    modes: tuple[Literal["silo", "device"], ...] = ("silo", "device")
+    """Least noise of a plan in whose mode the cohort adds it under the sum (``device``, ``distributed``)."""
+    modes: tuple[Literal["distributed", "silo", "device", "none"], ...] = ("distributed", "silo", "device")
     purposes: tuple[str, ...] | None = None
     """Purposes that the device takes part in; None accepts any."""
 
@@ -88,9 +88,9 @@ class SecAggPolicy(BaseModel):
         if self.max_weight_bound is not None and update.weight_bound > self.max_weight_bound:
             broken.append(f"weight bound {update.weight_bound:g}, at most {self.max_weight_bound:g} wanted")
         noise = update.noise_multiplier if update.noise != "none" else 0.0
-        if plan.mode == "device" and noise < self.min_noise_multiplier:
+        if plan.mode in ("device", "distributed") and noise < self.min_noise_multiplier:
             broken.append(f"noise multiplier {noise:g}, at least {self.min_noise_multiplier:g} wanted")
-        if plan.mode not in self.modes:
+        if self.modes is not None and plan.mode not in self.modes:
             broken.append(f"mode {plan.mode!r}, one of {self.modes} wanted")
         if self.purposes is not None and plan.purpose not in self.purposes:
             broken.append(f"purpose {plan.purpose!r}, one of {self.purposes} wanted")

@@ -23,6 +23,7 @@ from privacy.secagg.codec import Subset
 from privacy.secagg.graph import Graph
 from privacy.secagg.identity import COORDINATOR, Identity, verify
 from privacy.secagg.keys import Bundle, Session, public_of, session_id
+from privacy.secagg.memory import aligned_zeros
 from privacy.secagg.messages import (
     Message,
     Refusal,
@@ -143,8 +144,8 @@ class SecAggRound:
                 self.plan.model_copy(update={"model_hash": model_hash}).model_dump()
             )
         self._completed = Subset(len(self.plan.cohort), tuple(sorted(completed)))
-        self._total = np.zeros(
-            self.plan.secagg.vector_length, dtype=masking.field_dtype(self.plan.secagg.field_bits)
+        self._total = aligned_zeros(
+            self.plan.secagg.vector_length, masking.field_dtype(self.plan.secagg.field_bits)
         )
         self.phase = Phase.UPLOAD
         return {self.plan.cohort[position]: self._upload_request(position) for position in sorted(completed)}
