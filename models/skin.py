@@ -11,17 +11,16 @@ from models.registry import register
 class SkinNetwork(Network):
     """Skin picture [B, 3, H, W] (H, W >= 16) -> Pale_Skin, Rosy_Cheeks logits [B, 2].
 
-    Three convolutions with pools between them, then the mean over the map, so any picture size will do. The
-    first convolution has no norm behind it: a norm would divide out the brightness and the tint that the
-    network is asked about.
+    Three convolutions with pools between them, then means over the four quarters of the map, so any picture
+    size will do. A norm by picture does not hide brightness or tint: pixels that are not skin are black and
+    stay as the reference (without the first norm, AUC on real faces was the same or slightly lower).
     """
 
     def __init__(self, width: int) -> None:
         super().__init__(inputs=("skin",), outputs=("Pale_Skin", "Rosy_Cheeks"))
         positive("width", width)
         self.features = nn.Sequential(
-            nn.Conv2d(3, width, 3, padding=1),
-            nn.ReLU(),
+            conv_block(3, width, groups=4),
             nn.MaxPool2d(2),
             conv_block(width, 2 * width, groups=4),
             nn.MaxPool2d(2),
