@@ -40,7 +40,7 @@ SURGERY_SEED = 1_000_000
 CONDITIONS = 1000
 """Conditions of photographs that each person has of their own."""
 
-NOT_DRAWING = ("build_assets.py", "export.py")
+NOT_DRAWING = ("build_assets.py", "contact_sheet.py", "export.py")
 """Modules of this package that no picture, label or id depends on."""
 
 
