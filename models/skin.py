@@ -12,8 +12,8 @@ class SkinNetwork(Network):
     """Skin picture [B, 3, H, W] (H, W >= 16) -> Pale_Skin, Rosy_Cheeks logits [B, 2].
 
     Three convolutions with pools between them, then means over the four quarters of the map, so any picture
-    size will do. A norm by picture does not hide brightness or tint: pixels that are not skin are black and
-    stay as the reference (without the first norm, AUC on real faces was the same or slightly lower).
+    size will do. One might fear that a norm by picture divides out the brightness and tint that are asked
+    about; on real faces the AUC without the first norm was the same or slightly lower.
     """
 
     def __init__(self, width: int) -> None:
