@@ -17,6 +17,8 @@ from recommend.knowledge.model import Place, Zone
 from recommend.reading.geometry import Frame, Points, estimated_hairline, frame_of, mirrored
 
 ELLIPSE_POINTS = 32
+CORNER_CUTS, CORNER_SHARE = 3, 0.2
+CURVE_STEPS = 6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,8 +100,31 @@ def _outline(zone: Zone, side: str, pen: _Pen) -> Outline:
         return Outline(zone.id, side, _ellipse(zone, pen), holes)
     path = pen.path(zone.points)
     if zone.kind == "polyline":
-        path = _stroke(path, zone.width * pen.frame.unit)
-    return Outline(zone.id, side, path, holes)
+        return Outline(zone.id, side, _rounded(_stroke(_curved(path), zone.width * pen.frame.unit)), holes)
+    return Outline(zone.id, side, _rounded(path), holes)
+
+
+def _rounded(edge: Points) -> Points:
+    """Cut the corners of a closed edge (Chaikin 1974), so that zones look as soft as a brush."""
+    for _ in range(CORNER_CUTS):
+        after = np.roll(edge, -1, axis=0)
+        pairs = np.stack([edge + (after - edge) * CORNER_SHARE, after - (after - edge) * CORNER_SHARE], axis=1)
+        edge = pairs.reshape(-1, 2)
+    return edge
+
+
+def _curved(path: Points) -> Points:
+    """Run a smooth line through the points of an open or closed path (uniform Catmull and Rom 1974)."""
+    closed = bool(np.allclose(path[0], path[-1]))
+    before, after = (path[-2], path[1]) if closed else (2 * path[0] - path[1], 2 * path[-1] - path[-2])
+    control = np.vstack([before, path, after])
+    t = np.linspace(0, 1, CURVE_STEPS, endpoint=False)[:, None]
+    pieces = []
+    for a, b, c, d in zip(control, control[1:], control[2:], control[3:], strict=False):
+        pieces.append(
+            b + 0.5 * t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)))
+        )
+    return np.vstack([*pieces, path[-1:]])
 
 
 def _ellipse(zone: Zone, pen: _Pen) -> Points:
