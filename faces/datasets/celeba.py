@@ -20,6 +20,7 @@ from pathlib import Path
 from faces.datasets.base import FaceRecord, hash_of_files
 from faces.datasets.tables import (
     Rows,
+    YesNo,
     expect_columns,
     expect_every_picture,
     read_text_rows,
@@ -125,6 +126,9 @@ def _read_attributes(path: Path) -> tuple[tuple[str, ...], Rows]:
     if not names:
         raise LabelMismatchError(f"{path}:{line}: no attribute names: expected a line with their names.")
 
+    places = {name: place for place, name in enumerate(names)}
+    if len(places) != len(names):
+        raise LabelMismatchError(f"{path}:{line}: an attribute is named twice. Restore the file.")
     table: Rows = {}
     values: set[int] = set()
     for line, (image, *words) in rows:
@@ -137,7 +141,7 @@ def _read_attributes(path: Path) -> tuple[tuple[str, ...], Rows]:
             raise LabelMismatchError(
                 f"{path}:{line}: a file's labels are either −1 and 1 or 0 and 1: found {sorted(values)}."
             )
-        table[image] = {name: int(mark == 1) for name, mark in zip(names, marks, strict=True)}
+        table[image] = YesNo(places, bytes(mark == 1 for mark in marks))
     if promised is not None and promised != len(table):
         raise LabelMismatchError(
             f"{path} says it lists {promised} pictures and lists {len(table)}: it may be cut short. "

@@ -8,10 +8,29 @@ from pathlib import Path
 
 from mien.errors import DataNotFoundError, LabelMismatchError
 
-Rows = dict[str, dict[str, int]]
+Rows = dict[str, Mapping[str, int]]
 """Picture → column → whole number."""
 
 _EXAMPLES = 3
+
+
+class YesNo(Mapping[str, int]):
+    """One picture's labels, all 1 or 0, a byte each: CelebA's eight million labels as dicts fill a memory."""
+
+    __slots__ = ("_places", "_values")
+
+    def __init__(self, places: dict[str, int], values: bytes) -> None:
+        self._places = places
+        self._values = values
+
+    def __getitem__(self, name: str) -> int:
+        return self._values[self._places[name]]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
 
 
 def read_text_rows(path: Path) -> Iterator[tuple[int, list[str]]]:

@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,8 @@ from PIL import Image
 import faces.prepare
 from faces.datasets import open_dataset
 from faces.prepare import PrepareOptions, cache_key, default_cache, prepare
+from faces.shards import prepare_shard
+from faces.workers import Shard, run_shards
 from mien.errors import ConfigError, DataError, MissingModelError, RunError
 
 ONE = PrepareOptions(workers=1, upsample=0)
@@ -248,6 +252,19 @@ def test_a_damaged_table_is_made_again(celeba, tmp_path, damage):
     else:
         file.unlink()
     assert prepare(dataset, ONE, tmp_path).content_hash == first
+
+
+def test_a_worker_that_dies_is_explained_and_what_is_finished_is_kept(celeba, tmp_path):
+    good = open_dataset(f"celeba={celeba(count=1, draw=True)}").records()[0]
+    deadly = replace(good, source=partial(os._exit, 9))
+    shards = [
+        Shard(tmp_path / f"{number}.npz", (record.source,)) for number, record in enumerate([good, deadly])
+    ]
+    prepare_shard(shards[0].sources, ONE.sizes, 0, shards[0].path)
+    more = [*shards, Shard(tmp_path / "2.npz", (partial(os._exit, 9),))]
+    with pytest.raises(RunError, match=r"died: either memory ran out.*workers = 1"):
+        run_shards(more, ONE.sizes, 0, 2, None)
+    assert [file.name for file in sorted(tmp_path.glob("*.npz"))] == ["0.npz"]
 
 
 def test_absent_weights_are_noticed_before_any_work(celeba, tmp_path, monkeypatch):

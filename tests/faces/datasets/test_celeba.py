@@ -99,6 +99,7 @@ def rows(*lines):
         (ATTR, rows("2", "A", "000001.jpg 1", "000001.jpg 1"), r"txt:4: 000001.jpg is listed a second"),
         (ATTR, rows("x", "A", "000001.jpg 1"), r"txt:1: 'x' is not a whole number"),
         (ATTR, rows("5"), "no attribute names"),
+        (ATTR, rows("1", "A A", "000001.jpg 1 1"), "txt:2: an attribute is named twice"),
         (ATTR, b"\xff\xfe\x00 nonsense \x9f", "not a text file"),
         (IDENTITY, rows("000001.jpg five"), r"identity_CelebA.txt:1: 'five'"),
         (IDENTITY, rows("000001.jpg 1 2"), r"identity_CelebA.txt:1: 3 columns: expected 2"),
