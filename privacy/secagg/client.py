@@ -62,7 +62,10 @@ _M = TypeVar("_M", bound=Message)
 
 
 class SecAggClient:
-    """One device's part in secure aggregation. Methods raise PolicyError or ProtocolError, and then change nothing."""
+    """One device's part in secure aggregation.
+
+    Methods raise PolicyError or ProtocolError, and then change nothing.
+    """
 
     def __init__(self, state: ClientState, source: RandomSource) -> None:
         self._state = state
@@ -226,8 +229,8 @@ class SecAggClient:
             if session.request == digest:
                 return session.reply
             raise ProtocolError(
-                f"round {session.round} of run {session.run!r}: a second, different unmask request; one survivor set "
-                "is answered per round, refuse it"
+                f"round {session.round} of run {session.run!r}: a second, different unmask request; one survivor "
+                "set is answered per round, refuse it"
             )
         if session.stage == SET_UP:
             raise ProtocolError(
@@ -299,8 +302,8 @@ class SecAggClient:
         session = self._state.session(message.run, message.round)
         if session is None or session.id != message.session:
             raise ProtocolError(
-                f"{kind.__name__}: run {message.run!r} round {message.round} is no session of this client (never set "
-                "up, long over, or replayed)"
+                f"{kind.__name__}: run {message.run!r} round {message.round} is no session of this client (never "
+                "set up, long over, or replayed)"
             )
         return message, session
 
@@ -312,8 +315,8 @@ class SecAggClient:
         plan = RoundPlan.from_bytes(message.plan)
         if plan.session.to_bytes() != session.plan or plan.model_hash is None:
             raise ProtocolError(
-                f"round {session.round} of run {session.run!r}: the plan is not the one that was set up for, completed "
-                "by a model; it was changed after keys were sent"
+                f"round {session.round} of run {session.run!r}: the plan is not the one that was set up for, "
+                "completed by a model; it was changed after keys were sent"
             )
         self.policy.check(plan)
         completed = message.completed
@@ -383,6 +386,6 @@ def _check_vector(vector: NDArray[Any], plan: RoundPlan, dtype: np.dtype[Any], w
     length = plan.secagg.vector_length
     if vector.dtype != dtype or vector.shape != (length,) or not vector.flags.c_contiguous:
         raise ProtocolError(
-            f"upload: {what} must be contiguous {dtype.name} of shape ({length},), got {vector.dtype.name} of shape "
-            f"{vector.shape}"
+            f"upload: {what} must be contiguous {dtype.name} of shape ({length},), got {vector.dtype.name} of "
+            f"shape {vector.shape}"
         )

@@ -105,8 +105,8 @@ def _check_plan(state: ClientState, policy: SecAggPolicy, message: SetupRequest)
     highest = state.highest(plan.run)
     if plan.round <= highest:
         raise ProtocolError(
-            f"set-up request: round {plan.round} of run {plan.run!r} is not after round {highest}; it is a replay, or "
-            "the server restarted a round (use a new number)"
+            f"set-up request: round {plan.round} of run {plan.run!r} is not after round {highest}; it is a replay, "
+            "or the server restarted a round (use a new number)"
         )
     return plan
 

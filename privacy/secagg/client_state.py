@@ -16,6 +16,7 @@ MAX_RUNS = 64
 _PLAN = 16 << 20
 
 SET_UP, UPLOADED, UNMASKED = 1, 2, 3
+NOBODY = Subset(0, ())
 FORGOTTEN = bytes(32)
 """What takes the place of a secret that is no longer needed."""
 
@@ -48,7 +49,7 @@ class ClientSession(Record):
     self_seed: Annotated[bytes, Fixed(32)]
     upload_key: Annotated[bytes, Fixed(32)]
     peers: Annotated[tuple[Peer, ...], Many(Nested(Peer))]
-    completed: Annotated[Subset, Bitmap()] = Subset(0, ())
+    completed: Annotated[Subset, Bitmap()] = NOBODY
     request: Annotated[bytes, Fixed(32)]
     """Hash of the last request that was answered,"""
     reply: Annotated[bytes, Blob(32 << 20)]

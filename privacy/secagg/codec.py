@@ -15,7 +15,7 @@ import functools
 import re
 import typing
 from collections.abc import Hashable
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, cast
 
 from mien.errors import ProtocolError
 from privacy.plan import MAX_COHORT
@@ -35,7 +35,8 @@ class Reader:
         end = self._at + size
         if end > len(self._data):
             raise ProtocolError(
-                f"{what}: cut short at byte {self._at}: expected {size} more bytes, got {len(self._data) - self._at}"
+                f"{what}: cut short at byte {self._at}: expected {size} more bytes, got "
+                f"{len(self._data) - self._at}"
             )
         piece = self._data[self._at : end]
         self._at = end
@@ -224,7 +225,7 @@ class Bitmap:
 
 @functools.cache
 def _fields(kind: Hashable) -> tuple[tuple[str, Field], ...]:
-    record = typing.cast("type[Record]", kind)
+    record = cast("type[Record]", kind)
     hints = typing.get_type_hints(record, include_extras=True)
     return tuple((field.name, hints[field.name].__metadata__[0]) for field in dataclasses.fields(record))
 
@@ -237,7 +238,8 @@ class Record:
         """Return the canonical encoding. Raises ProtocolError where a field is out of its limits."""
         kind = type(self)
         return b"".join(
-            field.write(getattr(self, name), f"{kind.__name__}.{name}") for name, field in _fields(kind)
+            field.write(getattr(self, name), f"{kind.__name__}.{name}")
+            for name, field in _fields(cast("Hashable", kind))
         )
 
     @classmethod
@@ -245,7 +247,10 @@ class Record:
         """Return the next record of ``reader``; raises ProtocolError."""
         prefix = f"{what}." if what else ""
         return cls(
-            **{name: field.read(reader, f"{prefix}{cls.__name__}.{name}") for name, field in _fields(cls)}
+            **{
+                name: field.read(reader, f"{prefix}{cls.__name__}.{name}")
+                for name, field in _fields(cast("Hashable", cls))
+            }
         )
 
     @classmethod

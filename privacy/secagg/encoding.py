@@ -61,7 +61,8 @@ class _Arithmetic:
     @property
     def magic(self) -> np.floating[Any]:
         """Added to a whole number ``v`` below the limit, it leaves ``v`` in the lowest bits."""
-        return self.real(1.5 * 2.0**self.mantissa)
+        value: np.floating[Any] = self.real(1.5 * 2.0**self.mantissa)
+        return value
 
 
 _SINGLE = _Arithmetic(np.float32, np.uint32, np.int32, 23)

@@ -113,8 +113,8 @@ class VectorLayout:
         for name, needed in zip(names, self.tail_bounds(plan), strict=True):
             if needed > bound:
                 raise PolicyError(
-                    f"plan of round {plan.round}: {name} needs {needed} units, a cohort of {len(plan.cohort)} leaves "
-                    f"{bound}; lower its bound or its scale, or use a field of 64 bits"
+                    f"plan of round {plan.round}: {name} needs {needed} units, a cohort of {len(plan.cohort)} "
+                    f"leaves {bound}; lower its bound or its scale, or use a field of 64 bits"
                 )
 
     def encode(
@@ -135,8 +135,8 @@ class VectorLayout:
         self.check(plan)
         if set(metrics) != {metric.name for metric in self.metrics} or count < 0:
             raise PolicyError(
-                f"encoding: expected a count of at least 0 and metrics {[m.name for m in self.metrics]}, got {count} "
-                f"and {sorted(metrics)}"
+                f"encoding: expected a count of at least 0 and metrics {[m.name for m in self.metrics]}, got "
+                f"{count} and {sorted(metrics)}"
             )
         vector: NDArray[Any] = aligned_empty(self.length, np.dtype(f"<i{plan.secagg.field_bits // 8}"))
         report = round_update(update, weight, plan, source, vector[: self.parameters])

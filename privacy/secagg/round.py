@@ -201,7 +201,8 @@ class SecAggRound:
         if not announced or vector.dtype != dtype or vector.shape != self._total.shape:
             raise ProtocolError(
                 f"upload of {message.sender!r}: {message.length} words of {message.bits} bits announced, "
-                f"{vector.dtype.name}{vector.shape} received, {secagg.vector_length} of {secagg.field_bits} expected"
+                f"{vector.dtype.name}{vector.shape} received, "
+                f"{secagg.vector_length} of {secagg.field_bits} expected"
             )
         return np.ascontiguousarray(vector)
 
@@ -221,8 +222,8 @@ class SecAggRound:
             left = len(self._near(position, self._survivors))
             if left < self.plan.secagg.threshold and (position in survivors or left):
                 self._abort(
-                    f"{left} neighbours of {self.plan.cohort[position]!r} survived, {self.plan.secagg.threshold} are "
-                    "needed to open it"
+                    f"{left} neighbours of {self.plan.cohort[position]!r} survived, {self.plan.secagg.threshold} "
+                    "are needed to open it"
                 )
         self.phase = Phase.UNMASK
         return {self.plan.cohort[position]: self._unmask_request(position) for position in sorted(survivors)}
@@ -250,8 +251,8 @@ class SecAggRound:
             raise ProtocolError(f"unmask reply of {message.sender!r}: for another plan or other survivors")
         if len(message.pieces) != count or len(message.tokens) != count:
             raise ProtocolError(
-                f"unmask reply of {message.sender!r}: {len(message.pieces)} pieces and {len(message.tokens)} tokens, "
-                f"expected {count}"
+                f"unmask reply of {message.sender!r}: {len(message.pieces)} pieces and {len(message.tokens)} "
+                f"tokens, expected {count}"
             )
         self._replies[position] = message
         return message.sender
@@ -346,8 +347,8 @@ class SecAggRound:
     def _abort(self, why: str) -> None:
         self._end()
         raise RoundAbortedError(
-            f"round {self.plan.round} of run {self.plan.run!r} aborted: {why}; nothing was opened. Begin the next round "
-            "under a new number"
+            f"round {self.plan.round} of run {self.plan.run!r} aborted: {why}; nothing was opened. Begin the next "
+            "round under a new number"
         )
 
     def _end(self) -> None:
@@ -358,6 +359,6 @@ class SecAggRound:
     def _in(self, phase: Phase, what: str) -> None:
         if self.phase != phase:
             raise ProtocolError(
-                f"round {self.plan.round} of run {self.plan.run!r}: {what} in phase {self.phase.name.lower()}, expected "
-                f"in {phase.name.lower()}; it is late or early"
+                f"round {self.plan.round} of run {self.plan.run!r}: {what} in phase {self.phase.name.lower()}, "
+                f"expected in {phase.name.lower()}; it is late or early"
             )

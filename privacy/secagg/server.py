@@ -85,8 +85,8 @@ class SecAggServer:
         known = self._directory.get(bundle.name)
         if known is not None and bundle.sequence <= known.sequence:
             raise ProtocolError(
-                f"prekeys {bundle.sequence} of {bundle.name!r} are not newer than {known.sequence}, which were seen "
-                "already; they are replayed"
+                f"prekeys {bundle.sequence} of {bundle.name!r} are not newer than {known.sequence}, which were "
+                "seen already; they are replayed"
             )
         member = Member(name=bundle.name, identity_key=bundle.identity_key, sequence=bundle.sequence)
         self._directory = self._directory.seen([member])
@@ -109,14 +109,14 @@ class SecAggServer:
         check_degree(len(plan.cohort), plan.secagg.neighbours)
         if plan.round <= self._progress.get(plan.run, 0):
             raise ProtocolError(
-                f"round {plan.round} of run {plan.run!r} was begun already; rounds must ascend, repeat an aborted one "
-                "under a new number"
+                f"round {plan.round} of run {plan.run!r} was begun already; rounds must ascend, repeat an aborted "
+                "one under a new number"
             )
         missing = [name for name in plan.cohort if name not in self._bundles]
         if missing:
             raise ProtocolError(
-                f"{len(missing)} members of the cohort have no unused prekeys, for example {missing[0]!r}; ask them to "
-                "enrol (anew), or leave them out"
+                f"{len(missing)} members of the cohort have no unused prekeys, for example {missing[0]!r}; ask "
+                "them to enrol (anew), or leave them out"
             )
         bundles = tuple(self._bundles.pop(name) for name in plan.cohort)
         self._progress.pop(plan.run, None)
