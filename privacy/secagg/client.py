@@ -23,8 +23,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from bisect import bisect_left
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,28 +32,22 @@ from pydantic import ValidationError
 from mien.errors import MienError, ProtocolError
 from privacy.plan import RoundPlan
 from privacy.randomness import RandomSource
-from privacy.secagg import agreement, client_setup, dealing, masking
-from privacy.secagg.client_state import SET_UP, STATE_VERSION, UNMASKED, ClientSession, ClientState, Peer
-from privacy.secagg.codec import Subset
-from privacy.secagg.dealing import Kind
-from privacy.secagg.encoding import element_bound
-from privacy.secagg.identity import COORDINATOR, Directory, Identity, verify
+from privacy.secagg import client_setup, client_unmask, client_upload
+from privacy.secagg.client_state import SET_UP, STATE_VERSION, UNMASKED, ClientSession, ClientState
+from privacy.secagg.identity import COORDINATOR, Directory, Identity
 from privacy.secagg.keys import Prekeys
-from privacy.secagg.memory import aligned_empty
+from privacy.secagg.masking import FieldVector
 from privacy.secagg.messages import (
     NO_SESSION,
     Enrolment,
     Message,
     Refusal,
     SetupRequest,
-    UnmaskReply,
     UnmaskRequest,
-    UploadHeader,
     UploadRequest,
     decode,
     encode,
     kind_of,
-    subset_hash,
 )
 from privacy.secagg.policy import SecAggPolicy
 
@@ -135,6 +128,10 @@ class SecAggClient:
             )
         return cls(state, source)
 
+    def provision(self, directory: Directory) -> None:
+        """Take over a newer provisioned directory; see :meth:`Directory.provisioned`."""
+        self._state = dataclasses.replace(self._state, directory=self.directory.succeeded_by(directory))
+
     def enrol(self, run: str) -> bytes:
         """Return a signed enrolment with fresh prekeys, which take the place of unused ones.
 
@@ -174,14 +171,14 @@ class SecAggClient:
     def plan_of(self, request: bytes) -> RoundPlan:
         """Return the plan of an upload request after every check, to train by. Changes nothing."""
         message, session = self._session_of(request, UploadRequest)
-        return self._check_upload(message, session)
+        return client_upload.check(message, session, self.name, self.policy)
 
     def upload(
         self,
         request: bytes,
         vector: NDArray[np.int32] | NDArray[np.int64],
-        out: masking.FieldVector | None = None,
-    ) -> tuple[bytes, masking.FieldVector]:
+        out: FieldVector | None = None,
+    ) -> tuple[bytes, FieldVector]:
         """Answer an upload request: the signed header, and ``vector`` under all its masks.
 
         ``vector`` holds ``plan.secagg.vector_length`` signed integers of the field's word size, C-contiguous.
@@ -189,79 +186,22 @@ class SecAggClient:
         ``out`` is undefined and must not be sent.
         """
         message, session = self._session_of(request, UploadRequest)
-        plan = self._check_upload(message, session)
-        dtype = masking.field_dtype(plan.secagg.field_bits)
-        _check_vector(vector, plan, np.dtype(f"<i{dtype.itemsize}"), "vector")
-        if out is None:
-            out = aligned_empty(len(vector), dtype)
-        _check_vector(out, plan, dtype, "out")
-
-        peers = self._accept_deals(message, session)
-        me = bisect_left(plan.cohort, self.name)
-        masks = [(session.keys.self_mask_key(session.self_seed, self.name), True)]
-        masks += [(peer.mask_key, peer.position > me) for peer in peers]
-        tag = masking.mask_vector(vector, masks, session.upload_key, element_bound(plan), out)
-
-        content = dealing.confirmation_content(session.id, self.name, plan.hash, message.completed)
-        header = UploadHeader(
-            run=session.run,
-            round=session.round,
-            session=session.id,
-            sender=self.name,
-            recipient=COORDINATOR,
-            plan_hash=plan.hash,
-            completed_hash=subset_hash(message.completed),
-            length=len(out),
-            bits=plan.secagg.field_bits,
-            tag=tag,
-            confirmation=self.identity.sign(dealing.CONFIRMATION, content),
+        plan = client_upload.check(message, session, self.name, self.policy)
+        after, header, masked = client_upload.answer(
+            session, self.identity, self.name, plan, message, vector, out
         )
-        encoded = encode(header, self.identity)
-        after = session.uploaded(message.plan, plan.hash, message.completed, peers)
         self._state = self._state.with_session(after)
-        return encoded, out
+        return header, masked
 
     def unmask(self, request: bytes) -> bytes:
         """Answer an unmask request: one share of each neighbour that uploaded or dropped out, sealed."""
         message, session = self._session_of(request, UnmaskRequest)
         digest = hashlib.sha256(request).digest()
-        if session.stage == UNMASKED:
-            if session.request == digest:
-                return session.reply
-            raise ProtocolError(
-                f"round {session.round} of run {session.run!r}: a second, different unmask request; one survivor "
-                "set is answered per round, refuse it"
-            )
-        if session.stage == SET_UP:
-            raise ProtocolError(
-                f"round {session.round}: unmask request before this client uploaded; refuse it"
-            )
-        surviving = self._check_survivors(message, session)
-        view = agreement.view_of(session.id, session.plan_hash, session.completed, message.survivors)
-        plan = RoundPlan.from_bytes(session.plan)
-        sealed = agreement.seal(
-            self.name,
-            view,
-            plan.secagg.threshold,
-            [agreement.Neighbour(peer.name, peer.position + 1, peer.channel_key) for peer in surviving],
-            dealing.encode_payload([_entry(peer, message.survivors) for peer in session.peers]),
-            self._source,
-        )
-        reply = UnmaskReply(
-            run=session.run,
-            round=session.round,
-            session=session.id,
-            sender=self.name,
-            recipient=COORDINATOR,
-            plan_hash=session.plan_hash,
-            view=view,
-            pieces=sealed.pieces,
-            tokens=sealed.tokens,
-            sealed=sealed.payload,
-        )
-        encoded = encode(reply, self.identity)
-        self._state = self._state.with_session(session.unmasked(digest, encoded))
-        return encoded
+        if session.stage == UNMASKED and session.request == digest:
+            return session.reply
+        after, reply = client_unmask.answer(session, self.identity, self.name, message, digest, self._source)
+        self._state = self._state.with_session(after)
+        return reply
 
     def refuse(self, request: bytes, error: MienError) -> bytes:
         """Return the signed refusal of ``request`` for the reason that ``error`` gives. Changes nothing.
@@ -306,86 +246,3 @@ class SecAggClient:
                 "set up, long over, or replayed)"
             )
         return message, session
-
-    def _check_upload(self, message: UploadRequest, session: ClientSession) -> RoundPlan:
-        if session.stage != SET_UP:
-            raise ProtocolError(
-                f"round {session.round} of run {session.run!r}: uploaded already; a client uploads once per session"
-            )
-        plan = RoundPlan.from_bytes(message.plan)
-        if plan.session.to_bytes() != session.plan or plan.model_hash is None:
-            raise ProtocolError(
-                f"round {session.round} of run {session.run!r}: the plan is not the one that was set up for, "
-                "completed by a model; it was changed after keys were sent"
-            )
-        self.policy.check(plan)
-        completed = message.completed
-        _check_subset(completed, plan, self.name, session.peers, "completed set-up")
-        if len(message.deals) != sum(peer.position in completed for peer in session.peers):
-            raise ProtocolError("upload request: the number of deals is not that of the completed neighbours")
-        return plan
-
-    def _accept_deals(self, message: UploadRequest, session: ClientSession) -> tuple[Peer, ...]:
-        """Return the neighbours that completed set-up, with the shares they dealt (none where unusable)."""
-        peers = []
-        deals = iter(message.deals)
-        for peer in session.peers:
-            if peer.position not in message.completed:
-                continue
-            shares = dealing.open_deal(session.id, peer.name, self.name, peer.channel_key, next(deals))
-            if shares is not None:
-                peer = dataclasses.replace(peer, self_share=shares.self_share, mask_share=shares.mask_share)
-            peers.append(peer)
-        return tuple(peers)
-
-    def _check_survivors(self, message: UnmaskRequest, session: ClientSession) -> list[Peer]:
-        """Return the surviving neighbours; raises ProtocolError unless the request is sound."""
-        plan, survivors = RoundPlan.from_bytes(session.plan), message.survivors
-        if message.plan_hash != session.plan_hash:
-            raise ProtocolError(f"round {session.round}: unmask request for another plan; refuse it")
-        _check_subset(survivors, plan, self.name, session.peers, "survived")
-        strangers = survivors.as_set - session.completed.as_set
-        if strangers:
-            names = ", ".join(plan.cohort[position] for position in sorted(strangers)[:3])
-            raise ProtocolError(
-                f"round {session.round}: survivors that did not complete set-up: {names}; refuse it"
-            )
-        surviving = [peer for peer in session.peers if peer.position in survivors]
-        if len(message.confirmations) != len(surviving):
-            raise ProtocolError(
-                f"unmask request: {len(surviving)} confirmations expected, got {len(message.confirmations)}"
-            )
-        for peer, confirmation in zip(surviving, message.confirmations, strict=True):
-            content = dealing.confirmation_content(
-                session.id, peer.name, session.plan_hash, session.completed
-            )
-            verify(peer.identity_key, dealing.CONFIRMATION, content, confirmation, peer.name)
-        return surviving
-
-
-def _entry(peer: Peer, survivors: Subset) -> tuple[Kind, bytes]:
-    if not peer.self_share:
-        return Kind.NONE, bytes(32)
-    return (Kind.SELF, peer.self_share) if peer.position in survivors else (Kind.MASK, peer.mask_share)
-
-
-def _check_subset(members: Subset, plan: RoundPlan, name: str, peers: tuple[Peer, ...], what: str) -> None:
-    """Raise ProtocolError unless ``members`` fit the plan, include ``name``, and are enough (guarantee C4)."""
-    if members.size != len(plan.cohort):
-        raise ProtocolError(f"members that {what}: of a cohort of {members.size}, not {len(plan.cohort)}")
-    if bisect_left(plan.cohort, name) not in members:
-        raise ProtocolError(f"members that {what}: this client, {name!r}, is not among them; refuse it")
-    if len(members) < plan.secagg.min_survivors:
-        raise ProtocolError(f"{len(members)} members {what}, at least {plan.secagg.min_survivors} are needed")
-    near = sum(peer.position in members for peer in peers)
-    if near < plan.secagg.threshold:
-        raise ProtocolError(f"{near} neighbours {what}, the threshold is {plan.secagg.threshold}")
-
-
-def _check_vector(vector: NDArray[Any], plan: RoundPlan, dtype: np.dtype[Any], what: str) -> None:
-    length = plan.secagg.vector_length
-    if vector.dtype != dtype or vector.shape != (length,) or not vector.flags.c_contiguous:
-        raise ProtocolError(
-            f"upload: {what} must be contiguous {dtype.name} of shape ({length},), got {vector.dtype.name} of "
-            f"shape {vector.shape}"
-        )

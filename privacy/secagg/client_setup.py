@@ -132,7 +132,7 @@ def _check_members(
         raise ProtocolError(f"set-up request: {COORDINATOR!r} cannot be a member of the cohort")
     if len(message.roster) != len(plan.cohort) or len(set(message.roster)) != len(plan.cohort):
         raise ProtocolError("set-up request: the roster must hold one bundle for each member of the cohort")
-    if state.directory.closed and (unknown := state.directory.new_names(plan.cohort)):
+    if state.directory.version and (unknown := state.directory.new_names(plan.cohort)):
         raise ProtocolError(
             f"set-up request: {unknown[0]!r} (and {len(unknown) - 1} more) is not in the provisioned directory"
         )

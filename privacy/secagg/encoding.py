@@ -125,7 +125,7 @@ def round_update(
             f"encoding: expected a flat float32 or float64 update of {out.shape}, got {update.dtype} {update.shape}"
         )
     if not 0 <= weight <= plan.update.weight_bound:
-        raise PolicyError(f"encoding: weight {weight!r} is not in [0, {plan.update.weight_bound:g}]")
+        raise PolicyError(f"encoding: the weight is not in [0, {plan.update.weight_bound:g}]")
     scale, bound = plan.update.scale, plan.update.clipping_norm * plan.update.scale
     norm = _norm(update) * weight
     if not math.isfinite(norm):
@@ -178,7 +178,7 @@ class _Rounding:
         return _squares(out) * (1 + _EXACT_ERROR) <= bound * bound
 
     def _round(self, block: NDArray[Any], factor: Any, cipher: AESGCM, number: int) -> None:
-        """Leave ``floor(value + uniform)`` in the floor buffer, computed without any rounding error."""
+        """Leave ``floor(value + uniform)`` in the floor buffer, with uniforms of 23 or 52 bits."""
         value, floor, words, count = self._value, self._floor, self._words, len(block)
         np.multiply(block, factor, out=value[:count])
         value[count:] = 0
@@ -186,7 +186,7 @@ class _Rounding:
         np.right_shift(words, self._shift, out=words)
         np.bitwise_or(words, self._one, out=words)  # the bits of a uniform number in [1, 2)
         np.floor(value, out=floor)
-        np.subtract(value, floor, out=value)  # exact: both have the same exponent or the result is smaller
+        np.subtract(value, floor, out=value)  # the fraction; exact but for what is below 2^-24
         np.add(value, words.view(self._kind.real), out=value)  # in [1, 3): 2 or more means up
         np.floor(value, out=value)
         np.add(floor, value, out=floor)

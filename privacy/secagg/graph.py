@@ -23,6 +23,7 @@ import dataclasses
 import functools
 import hashlib
 import math
+from bisect import bisect_left
 
 from mien.errors import PolicyError, ProtocolError
 from privacy.secagg.keys import sha256
@@ -65,9 +66,14 @@ class Graph:
         self._places = None
         if neighbours < cohort - 1:
             self._places = _positions(cohort, plan_session_hash, sha256("roster", *roster))
+        self.neighbours = functools.lru_cache(maxsize=1 << 14)(self._neighbours)
+        """The ascending positions of a member's neighbours."""
 
-    def neighbours(self, member: int) -> tuple[int, ...]:
-        """Return the ascending positions of ``member``'s neighbours."""
+    def index(self, member: int, neighbour: int) -> int:
+        """Return the place of ``neighbour`` among ``member``'s neighbours."""
+        return bisect_left(self.neighbours(member), neighbour)
+
+    def _neighbours(self, member: int) -> tuple[int, ...]:
         if self._places is None:
             return tuple(other for other in range(self.cohort) if other != member)
         order, place = self._places

@@ -108,13 +108,13 @@ def sign_directory(members: dict[str, bytes], operator: Identity, version: int =
 class Directory(Record):
     """What a client knows about the others. Immutable; :meth:`seen` returns the next one."""
 
-    closed: Annotated[int, Number(1)] = 0
-    """1 for a provisioned directory, to which nobody is ever added."""
+    version: Annotated[int, Number(8)] = 0
+    """The version of the operator's document, from 1; 0 is a first-use directory, to which anybody is added."""
     members: Annotated[tuple[Member, ...], Many(Nested(Member), MAX_COHORT)] = ()
 
     def __post_init__(self) -> None:
         names = [member.name for member in self.members]
-        if names != sorted(set(names)) or self.closed > 1:
+        if names != sorted(set(names)):
             raise ProtocolError("directory: names must be sorted and free of repetition")
         if len({member.identity_key for member in self.members}) != len(self.members):
             raise ProtocolError("directory: two names bear one identity key; remove one of them")
@@ -132,10 +132,26 @@ class Directory(Record):
 
     @classmethod
     def provisioned(cls, document: bytes, operator_key: bytes) -> Directory:
-        """Return the closed directory of an operator's signed document. Raises ProtocolError if it is not."""
+        """Return the directory of an operator's signed document. Raises ProtocolError if it is not."""
         signed = DirectoryDocument.from_bytes(document)
         verify(operator_key, _PURPOSE, signed.content, signed.signature, "operator")
-        return cls(closed=1, members=signed.members)
+        if signed.version < 1:
+            raise ProtocolError("directory: versions of the operator's document begin at 1")
+        return cls(version=signed.version, members=signed.members)
+
+    def succeeded_by(self, newer: Directory) -> Directory:
+        """Return ``newer`` with the prekey sequences that were seen so far.
+
+        The operator may add, remove and replace members. Raises ProtocolError for an older document.
+        """
+        if newer.version < self.version:
+            raise ProtocolError(f"directory: version {newer.version} is older than {self.version}; refuse it")
+        return dataclasses.replace(newer, members=tuple(self._carried(member) for member in newer.members))
+
+    def _carried(self, member: Member) -> Member:
+        known = self.get(member.name)
+        same = known is not None and known.identity_key == member.identity_key
+        return known if known is not None and same else member
 
     def get(self, name: str) -> Member | None:
         """Return the entry of ``name``, or None."""
@@ -150,7 +166,7 @@ class Directory(Record):
         updated = dict(self._by_name)
         for member in members:
             known = updated.get(member.name)
-            if known is None and self.closed:
+            if known is None and self.version:
                 raise ProtocolError(f"member {member.name!r} is not in the provisioned directory; refuse it")
             if known is not None and known.identity_key != member.identity_key:
                 raise ProtocolError(
@@ -162,4 +178,4 @@ class Directory(Record):
                     f"member {member.name!r}: prekeys {member.sequence} are older than {known.sequence}, replayed"
                 )
             updated[member.name] = member
-        return Directory(closed=self.closed, members=tuple(updated[name] for name in sorted(updated)))
+        return Directory(version=self.version, members=tuple(updated[name] for name in sorted(updated)))

@@ -136,7 +136,7 @@ class VectorLayout:
         if set(metrics) != {metric.name for metric in self.metrics} or count < 0:
             raise PolicyError(
                 f"encoding: expected a count of at least 0 and metrics {[m.name for m in self.metrics]}, got "
-                f"{count} and {sorted(metrics)}"
+                f"metrics {sorted(metrics)}"
             )
         vector: NDArray[Any] = aligned_empty(self.length, np.dtype(f"<i{plan.secagg.field_bits // 8}"))
         report = round_update(update, weight, plan, source, vector[: self.parameters])

@@ -110,13 +110,15 @@ def mask_vector(
     be its own memory. Raises ProtocolError, leaving ``out`` undefined, where an element is beyond the bound.
     """
     keystream, tagger = _Keystream(masks, out.dtype), _Tagger(tag_key)
-    in_place = np.shares_memory(vector, out)
+    in_place = vector.ctypes.data == out.ctypes.data
+    if not in_place and np.may_share_memory(vector, out):
+        raise ProtocolError("upload: out overlaps the vector; pass the vector's own memory or another array")
     for (number, source), (_, block) in zip(_blocks(vector), _blocks(out), strict=True):
         low, high = int(source.min()), int(source.max())
         if max(-low, high) > bound:
             raise ProtocolError(
-                f"upload: an element of block {number} is in [{low}, {high}], beyond ±{bound}; the sum could "
-                "wrap around. Encode the vector with the plan that it is uploaded under"
+                f"upload: an element of block {number} is beyond ±{bound}, so the sum could wrap around; encode "
+                "the vector with the plan that it is uploaded under"
             )
         if not in_place:
             np.copyto(block, source.view(out.dtype))

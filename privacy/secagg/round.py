@@ -153,7 +153,7 @@ class SecAggRound:
     def _upload_request(self, position: int) -> bytes:
         deals = []
         for near in self._near(position, self._completed):
-            deals.append(self._setups[near].deals[self.graph.neighbours(near).index(position)])
+            deals.append(self._setups[near].deals[self.graph.index(near, position)])
         request = UploadRequest(
             **self._to(self.plan.cohort[position]),
             plan=self.plan.to_bytes(),

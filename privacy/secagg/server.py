@@ -92,13 +92,6 @@ class SecAggServer:
         self._directory = self._directory.seen([member])
         self._bundles[bundle.name] = bundle
 
-    def identity_key(self, name: str) -> bytes:
-        """Return the identity key of a member. Raises ProtocolError for a name that never enrolled."""
-        member = self._directory.get(name)
-        if member is None:
-            raise ProtocolError(f"member {name!r} never enrolled")
-        return member.identity_key
-
     def begin(self, plan: RoundPlan) -> SecAggRound:
         """Begin a round: its cohort's prekeys are used up, whatever becomes of it.
 
