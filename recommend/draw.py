@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from recommend.adviser import Card, Look
+from recommend.labels import WIDE_ZONES, Area, Label, UsedZone, place_labels, used_zones
 from recommend.palette import DOMAIN_COLOURS, PAPER, rgb
 from recommend.reading.geometry import Points, estimated_hairline, frame_of
 from recommend.zones import Outline
@@ -26,17 +27,6 @@ BADGE = 19  # radius of a number
 ROW = 46  # least distance between two rows of numbers
 OVERSAMPLE = 2
 WASH = 0.20
-THIN_AREA = 0.004  # of the drawn photo's height squared: thinner zones are pointed at on their edge
-WIDE_ZONES = frozenset({"base_lower", "forehead", "beard_shadow"})  # drawn as a line only
-
-
-@dataclasses.dataclass(frozen=True)
-class _Label:
-    """One zone with the numbers of its cards, and where its line ends."""
-
-    cards: tuple[Card, ...]
-    side: str  # "left" or "right" margin of the picture
-    target: Points
 
 
 def annotate(image: NDArray[np.uint8], look: Look, points: Points) -> NDArray[np.uint8]:
@@ -45,9 +35,13 @@ def annotate(image: NDArray[np.uint8], look: Look, points: Points) -> NDArray[np
     offset = np.array([MARGIN, BORDER]) - origin * scale
     canvas = Image.new("RGB", (photo.width + 2 * MARGIN, photo.height + 2 * BORDER), PAPER)
     canvas.paste(photo, (MARGIN, BORDER))
-    zones = _zones(look, scale, offset, photo)
-    canvas = _with_zones(canvas, [(cards[0], outline) for cards, outlines in zones for outline in outlines])
-    return np.asarray(_with_labels(canvas, _labels(zones, photo)))
+    zones = [
+        UsedZone(zone.cards, tuple(_moved(outline, scale, offset, photo) for outline in zone.outlines))
+        for zone in used_zones(look)
+    ]
+    canvas = _with_zones(canvas, [(zone.cards[0], outline) for zone in zones for outline in zone.outlines])
+    area = Area(MARGIN, BORDER, MARGIN + photo.width, BORDER + photo.height)
+    return np.asarray(_with_labels(canvas, place_labels(zones, area, ROW)))
 
 
 def _cut_head(image: NDArray[np.uint8], points: Points) -> tuple[Image.Image, float, Points]:
@@ -63,20 +57,6 @@ def _cut_head(image: NDArray[np.uint8], points: Points) -> tuple[Image.Image, fl
     scale = min(HEIGHT / head.height, MAX_ENLARGE)
     size = (max(2, round(head.width * scale)), max(2, round(head.height * scale)))
     return head.resize(size, Image.Resampling.LANCZOS), scale, np.array(box[:2], dtype=np.float64)
-
-
-def _zones(
-    look: Look, scale: float, offset: Points, photo: Image.Image
-) -> list[tuple[tuple[Card, ...], list[Outline]]]:
-    """Return every zone of the look once, in drawn pixels, with the cards that use it."""
-    users: dict[str, list[Card]] = {}
-    outlines: dict[str, list[Outline]] = {}
-    for card in look.cards:
-        for place in card.places:
-            users.setdefault(place.zone, []).append(card)
-            outlines[place.zone] = [_moved(outline, scale, offset, photo) for outline in place.outlines]
-    wide_first = sorted(outlines, key=lambda zone: -max(outline.area for outline in outlines[zone]))
-    return [(tuple(users[zone]), outlines[zone]) for zone in wide_first]
 
 
 def _moved(outline: Outline, scale: float, offset: Points, photo: Image.Image) -> Outline:
@@ -127,65 +107,23 @@ def _merged(canvas: Image.Image, layer: Image.Image) -> Image.Image:
     return Image.alpha_composite(canvas.convert("RGBA"), small).convert("RGB")
 
 
-def _labels(zones: list[tuple[tuple[Card, ...], list[Outline]]], photo: Image.Image) -> list[_Label]:
-    """Give every zone a place in the left or the right margin, the two about equally full."""
-    rows = {"left": 0, "right": 0}
-    labels = []
-    middle = MARGIN + photo.width / 2
-    for cards, outlines in sorted(zones, key=lambda zone: float(zone[1][0].centre[1])):
-        side = "left" if rows["left"] <= rows["right"] else "right"
-        rows[side] += 1
-        outline = min(outlines, key=lambda o: float(o.centre[0]) * (1 if side == "left" else -1))
-        outer = np.argmin(outline.points[:, 0]) if side == "left" else np.argmax(outline.points[:, 0])
-        spread = abs(float(outline.centre[0]) - middle) > photo.width * 0.08
-        inside = spread and outline.zone not in WIDE_ZONES and outline.area > THIN_AREA * photo.height**2
-        target = outline.centre if inside else outline.points[outer]
-        labels.append(_Label(cards, side, target))
-    return labels
-
-
-def _with_labels(canvas: Image.Image, labels: list[_Label]) -> Image.Image:
+def _with_labels(canvas: Image.Image, labels: list[Label]) -> Image.Image:
     layer = Image.new("RGBA", (canvas.width * OVERSAMPLE, canvas.height * OVERSAMPLE), (255, 255, 255, 0))
     pen = ImageDraw.Draw(layer)
     font = ImageFont.load_default(size=round(BADGE * 1.15) * OVERSAMPLE)
-    for side in ("left", "right"):
-        mine = sorted((label for label in labels if label.side == side), key=lambda label: label.target[1])
-        low, high = BORDER + BADGE, canvas.height - BORDER - BADGE
-        heights = _spread([float(label.target[1]) for label in mine], low, high)
-        for label, y in zip(mine, heights, strict=True):
-            _draw_label(pen, canvas.width, label, y, font)
+    for label in labels:
+        _draw_label(pen, canvas.width, label, font)
     return _merged(canvas, layer)
-
-
-def _spread(wanted: list[float], low: float, high: float) -> list[float]:
-    """Move sorted heights apart to at least ROW (less when there is no room), staying near where they were."""
-    count = len(wanted)
-    if count < 2:
-        return [min(max(y, low), high) for y in wanted]
-    gap = min(float(ROW), (high - low) / (count - 1))
-    heights = list(wanted)
-    for _ in range(60):
-        for i in range(count - 1):
-            lack = gap - (heights[i + 1] - heights[i])
-            if lack > 0:
-                heights[i] -= lack / 2
-                heights[i + 1] += lack / 2
-        heights[0], heights[-1] = max(heights[0], low), min(heights[-1], high)
-    for i in range(1, count):
-        heights[i] = max(heights[i], heights[i - 1] + gap)
-    overrun = max(0.0, heights[-1] - high)
-    return [y - overrun for y in heights]
 
 
 def _draw_label(
     pen: ImageDraw.ImageDraw,
     width: int,
-    label: _Label,
-    y: float,
+    label: Label,
     font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
 ) -> None:
     """Draw one row of numbers in the margin and the line to its zone."""
-    shown, k = label.cards[:3], OVERSAMPLE
+    shown, k, y = label.cards[:3], OVERSAMPLE, label.row
     outward = -1 if label.side == "left" else 1
     inner = MARGIN - 16 - BADGE if label.side == "left" else width - MARGIN + 16 + BADGE
     colour = rgb(DOMAIN_COLOURS[shown[0].domain])

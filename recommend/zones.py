@@ -100,7 +100,7 @@ def _outline(zone: Zone, side: str, pen: _Pen) -> Outline:
         return Outline(zone.id, side, _ellipse(zone, pen), holes)
     path = pen.path(zone.points)
     if zone.kind == "polyline":
-        return Outline(zone.id, side, _rounded(_stroke(_curved(path), zone.width * pen.frame.unit)), holes)
+        return Outline(zone.id, side, _rounded(_stroke(curved(path), zone.width * pen.frame.unit)), holes)
     return Outline(zone.id, side, _rounded(path), holes)
 
 
@@ -113,7 +113,7 @@ def _rounded(edge: Points) -> Points:
     return edge
 
 
-def _curved(path: Points) -> Points:
+def curved(path: Points) -> Points:
     """Run a smooth line through the points of an open or closed path (uniform Catmull and Rom 1974)."""
     closed = bool(np.allclose(path[0], path[-1]))
     before, after = (path[-2], path[1]) if closed else (2 * path[0] - path[1], 2 * path[-1] - path[-2])

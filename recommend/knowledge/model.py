@@ -13,6 +13,7 @@ Every text is there in English and in Chinese. ``schema()`` gives the JSON Schem
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -199,15 +200,27 @@ class KnowledgeBase(Entry):
 
     def attribute(self, name: str) -> Attribute:
         """Return the attribute with this id; KeyError when there is none."""
-        return {entry.id: entry for entry in self.attributes}[name]
+        return self._attributes[name]
 
     def zone(self, name: str) -> Zone:
         """Return the zone with this id; KeyError when there is none."""
-        return {entry.id: entry for entry in self.zones}[name]
+        return self._zones[name]
 
     def recipe(self, name: str) -> Recipe:
         """Return the recipe with this id; KeyError when there is none."""
-        return {entry.id: entry for entry in self.recipes}[name]
+        return self._recipes[name]
+
+    @functools.cached_property
+    def _attributes(self) -> dict[str, Attribute]:
+        return {entry.id: entry for entry in self.attributes}
+
+    @functools.cached_property
+    def _zones(self) -> dict[str, Zone]:
+        return {entry.id: entry for entry in self.zones}
+
+    @functools.cached_property
+    def _recipes(self) -> dict[str, Recipe]:
+        return {entry.id: entry for entry in self.recipes}
 
 
 FILES: dict[str, type[Any] | Any] = {
