@@ -11,7 +11,7 @@ from mien.errors import PrivacyError
 from privacy.dpsgd.layers.base import Gradient, OuterSum
 from privacy.dpsgd.noise import BLOCK, GridGaussian
 
-_SMALL = BLOCK // 4  # parameters below it share blocks
+_SMALL = BLOCK // 8  # parameters below it share blocks
 
 
 class NoisyUpdate:
@@ -92,7 +92,7 @@ class NoisyUpdate:
         """Noise and apply one block: flat tensors of at most BLOCK elements."""
         unit = 1.0 / self._divisor
         if self._noise is not None:
-            block = torch.from_numpy(self._noise.release(block.numpy()))
+            block = self._noise.release(block)
             unit *= self._noise.grid
         if velocity is None and not self._decay:
             weights.add_(block, alpha=-self._rate * unit)

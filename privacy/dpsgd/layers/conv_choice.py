@@ -43,6 +43,11 @@ class Task:
         return math.prod(self.geometry.weight_shape)
 
     @property
+    def features(self) -> int:
+        """Inputs that one output reads."""
+        return self.weights // self.geometry.channels_out
+
+    @property
     def products(self) -> int:
         """Multiplications of one ordinary weight gradient."""
         return self.records * self.stack * self.positions * self.weights
@@ -51,18 +56,39 @@ class Task:
 KEPT_BYTES = 256 << 20
 """Kept per-record gradients of one layer may be so large."""
 
+# Nanoseconds on one core with AVX-512, fitted to the layers of AlexNet, ResNet-50 and a small CNN.
+_PRODUCT = 1 / 55  # a multiplication and addition inside a large product
+_GRAM_PRODUCT = 1 / 30  # inside many small ones
+_NARROW_PRODUCT = 1 / 25  # inside a library call with few channels and rows for groups
+_COPIED = 0.5  # an element of a patch matrix
+_FORMED = 0.8  # an element of a per-record gradient: written, measured, summed up
+_FORMED_FAR = 2.2  # where they do not fit the cache
+_CACHE = 6_000_000  # elements
+_CALL = 10_000.0  # one library call
+
 
 @functools.lru_cache(maxsize=4096)
 def by_cost(task: Task) -> Method:
     """Return the method with the least modelled cost; the same on every machine and in every run."""
     g = task.geometry
+    rows = task.records * task.stack
+    formed = rows * task.weights * (_FORMED if rows * task.weights < _CACHE else _FORMED_FAR)
+    copied = 0.0 if g.pointwise else rows * task.positions * task.features * g.groups * _COPIED
+    narrow = g.channels_in // g.groups <= 4
+    per_product = _NARROW_PRODUCT if narrow else _PRODUCT
+    forming = {
+        "patches": task.products * _PRODUCT + copied + formed,
+        "groups": task.products * per_product + 2 * formed + _CALL,
+        "rows": task.products * _PRODUCT + 2 * formed + rows * _CALL,
+    }
     length = task.positions * task.stack
-    features = task.weights // g.channels_out
-    ghost_products = task.records * length * length * (features + g.channels_out // g.groups) * g.groups
-    if ghost_products < task.products // 2:
-        return Method("ghost")
+    width = task.features + g.channels_out // g.groups
+    gram = task.records * g.groups * length**2 * (width * _GRAM_PRODUCT + 2 * _FORMED) + copied
     keep = task.records * task.weights * 4 <= KEPT_BYTES
-    return Method("patches" if g.pointwise or g.groups == 1 else "groups", keep)
+    whole = task.products * _PRODUCT
+    costs = {Method(name, keep): cost + (0.0 if keep else whole) for name, cost in forming.items()}
+    costs[Method("ghost")] = gram + whole
+    return min(costs, key=costs.__getitem__)
 
 
 def by_trial(task: Task, x: Tensor, grad: Tensor) -> Method:

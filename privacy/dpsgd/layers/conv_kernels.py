@@ -7,15 +7,17 @@ weights favour forming the gradients. :mod:`privacy.dpsgd.layers.conv_choice` ch
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from privacy.dpsgd.layers.ghost import gram_product
+
+_FEW_POSITIONS = 32
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,8 +35,15 @@ class Geometry:
     @classmethod
     def of(cls, module: nn.Conv1d | nn.Conv2d | nn.Conv3d, padding: tuple[int, ...]) -> Geometry:
         """Return the geometry of ``module`` with ``padding`` for its own."""
-        sizes = (module.kernel_size, module.stride, padding, module.dilation)
-        return cls(*(tuple(s) for s in sizes), module.groups, module.in_channels, module.out_channels)
+        return cls(
+            kernel=tuple(module.kernel_size),
+            stride=tuple(module.stride),
+            padding=padding,
+            dilation=tuple(module.dilation),
+            groups=module.groups,
+            channels_in=module.in_channels,
+            channels_out=module.out_channels,
+        )
 
     @property
     def weight_shape(self) -> tuple[int, ...]:
@@ -46,26 +55,57 @@ class Geometry:
         """True where every output position reads one input position."""
         return math.prod(self.kernel) == 1 and not any(self.padding)
 
+    @property
+    def matrix(self) -> bool:
+        """True where the convolution is one matrix at every position it reads."""
+        return self.pointwise and self.groups == 1
+
 
 def weight_gradient(geometry: Geometry, x: Tensor, grad: Tensor) -> Tensor:
-    """Return the weight gradient summed over the rows."""
-    weight = x.new_empty(()).expand(geometry.weight_shape)  # only its shape is looked at
-    return _backward(geometry, x, grad, weight, geometry.groups, (False, True, False))[1]
+    """Return the weight gradient summed over the rows, of the weight's shape."""
+    g = geometry
+    if not g.matrix:
+        weight = x.new_empty(()).expand(g.weight_shape)  # only its shape is looked at
+        return _backward(g, x, grad, weight, g.groups, (False, True, False))[1]
+    read, written = _strided(g, x).flatten(2), grad.flatten(2)
+    if read.shape[2] <= _FEW_POSITIONS:  # one product; the copies that it takes are small
+        total = written.transpose(0, 1).flatten(1) @ read.transpose(0, 1).flatten(1).t()
+    else:
+        total = torch.addbmm(x.new_empty(()), written, read.transpose(1, 2), beta=0)
+    return total.view(g.weight_shape)
 
 
 def input_gradient(geometry: Geometry, x: Tensor, grad: Tensor, weight: Tensor) -> Tensor:
-    """Return the gradient of the input."""
-    return _backward(geometry, x, grad, weight, geometry.groups, (True, False, False))[0]
+    """Return the gradient of the input, of its shape."""
+    g = geometry
+    if not g.matrix:
+        return _backward(g, x, grad, weight, g.groups, (True, False, False))[0]
+    # The library's own routine takes up to three times as long for 1×1 windows on small batches.
+    matrix = weight.detach().view(g.channels_out, g.channels_in).t().expand(len(x), -1, -1)
+    result = torch.bmm(matrix, grad.flatten(2)).view(len(x), g.channels_in, *grad.shape[2:])
+    if max(g.stride) == 1:
+        return result
+    spread = torch.zeros_like(x)
+    _strided(g, spread).copy_(result)
+    return spread
+
+
+def _strided(geometry: Geometry, x: Tensor) -> Tensor:
+    """Return the view of ``x`` that a pointwise convolution reads."""
+    if max(geometry.stride) == 1:
+        return x
+    return x[(slice(None), slice(None), *(slice(None, None, s) for s in geometry.stride))]
 
 
 def _backward(
     geometry: Geometry, x: Tensor, grad: Tensor, weight: Tensor, groups: int, wanted: tuple[bool, bool, bool]
-) -> Any:
+) -> tuple[Tensor, Tensor, Tensor]:
     g = geometry
     zeros = [0] * len(g.kernel)
-    return torch.ops.aten.convolution_backward(
+    result: tuple[Tensor, Tensor, Tensor] = torch.ops.aten.convolution_backward(
         grad, x, weight, None, g.stride, g.padding, g.dilation, False, zeros, groups, wanted
     )
+    return result
 
 
 def patches(geometry: Geometry, x: Tensor, positions: tuple[int, ...]) -> Tensor:
@@ -75,8 +115,7 @@ def patches(geometry: Geometry, x: Tensor, positions: tuple[int, ...]) -> Tensor
     """
     g = geometry
     if g.pointwise:
-        strided = x[(..., *(slice(None, None, s) for s in g.stride))] if max(g.stride) > 1 else x
-        return strided.reshape(len(x), g.groups, g.channels_in // g.groups, -1)
+        return _strided(g, x).reshape(len(x), g.groups, g.channels_in // g.groups, -1)
     if any(g.padding):
         x = functional.pad(x, [p for size in reversed(g.padding) for p in (size, size)])
     else:
@@ -128,10 +167,45 @@ KERNELS: dict[str, PerRow] = {"patches": by_patches, "rows": by_rows, "groups": 
 def ghost(geometry: Geometry, x: Tensor, grad: Tensor, records: int) -> Tensor:
     """Return the squared norms of the records' weight gradients, [records], from Gram matrices."""
     g = geometry
-    read = _by_record(patches(g, x, tuple(grad.shape[2:])), records)
+    positions = tuple(grad.shape[2:])
+    if gram_by_window(g, len(x) // records, tuple(x.shape[2:]), positions):
+        read = window_gram(g, x, positions)
+    else:
+        gathered = _by_record(patches(g, x, positions), records)
+        read = torch.bmm(gathered.transpose(1, 2), gathered)
     written = _by_record(grad.reshape(len(x), g.groups, g.channels_out // g.groups, -1), records)
-    grams = [torch.bmm(tensor.transpose(1, 2), tensor) for tensor in (read, written)]
-    return gram_product(grams[0], grams[1]).view(records, g.groups).sum(1)
+    return gram_product(read, torch.bmm(written.transpose(1, 2), written)).view(records, g.groups).sum(1)
+
+
+def gram_by_window(geometry: Geometry, stack: int, size: tuple[int, ...], positions: tuple[int, ...]) -> bool:
+    """Return True where the Gram matrix of the patches is cheaper from that of the input's positions."""
+    g = geometry
+    if g.groups > 1 or stack > 1 or math.prod(g.kernel) == 1:
+        return False
+    padded = math.prod(s + 2 * p for s, p in zip(size, g.padding, strict=True))
+    return padded**2 <= 2 * math.prod(positions) ** 2 * math.prod(g.kernel)
+
+
+def window_gram(geometry: Geometry, x: Tensor, positions: tuple[int, ...]) -> Tensor:
+    """Return the Gram matrices of the patches, [rows, t, t], without forming patches.
+
+    Two patches' product is the sum, over the places of the window, of products of two input positions: the
+    input's own Gram matrix, shifted along both of its positions at once, summed over the shifts.
+    """
+    g = geometry
+    if any(g.padding):
+        x = functional.pad(x, [p for size in reversed(g.padding) for p in (size, size)])
+    flat = x.flatten(2)
+    gram = torch.bmm(flat.transpose(1, 2), flat).view(len(x), *x.shape[2:], *x.shape[2:])
+    total = x.new_zeros(len(x), *positions, *positions)
+    for place in itertools.product(*(range(k) for k in g.kernel)):
+        window = tuple(
+            slice(i * d, i * d + s * (n - 1) + 1, s)
+            for i, d, s, n in zip(place, g.dilation, g.stride, positions, strict=True)
+        )
+        total += gram[(slice(None), *window, *window)]
+    length = math.prod(positions)
+    return total.view(len(x), length, length)
 
 
 def _by_record(tensor: Tensor, records: int) -> Tensor:
