@@ -7,6 +7,7 @@ common formats are opened, and whatever a decoder can raise becomes one of this 
 
 from __future__ import annotations
 
+import functools
 import io
 import struct
 import warnings
@@ -18,6 +19,7 @@ from PIL import (
     BmpImagePlugin,
     GifImagePlugin,
     Image,
+    ImageCms,
     ImageOps,
     JpegImagePlugin,
     PngImagePlugin,
@@ -52,8 +54,8 @@ _WHITE = (255, 255, 255, 255)
 def load_image(source: Path | bytes, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_BYTES) -> RGBImage:
     """Return the picture as uint8 [H, W, 3], turned upright by its EXIF tag.
 
-    Greyscale (8 and 16 bit), palette, CMYK and alpha pictures are converted; what is transparent becomes
-    white. Of an animation the first frame is taken.
+    Greyscale (8 and 16 bit), palette, CMYK and alpha pictures are converted, as are colours of another
+    profile than sRGB; what is transparent becomes white. Of an animation the first frame is taken.
 
     Raises DataNotFoundError where the file is missing, ImageTooLargeError where it has more than
     ``max_bytes`` bytes or ``max_pixels`` pixels (both found before decoding), and UnreadableImageError where
@@ -67,7 +69,7 @@ def load_image(source: Path | bytes, *, max_pixels: int = MAX_PIXELS, max_bytes:
             with Image.open(io.BytesIO(content), formats=_FORMATS) as picture:
                 _check_pixels(picture, max_pixels, name)
                 picture.load()
-                return _to_rgb(_upright(picture))
+                return _to_rgb(_in_srgb(_upright(picture)))
         except Image.DecompressionBombError as error:
             raise _too_many_pixels(name, "far more", max_pixels) from error
         except UnidentifiedImageError as error:
@@ -129,6 +131,29 @@ def _upright(picture: Image.Image) -> Image.Image:
         return ImageOps.exif_transpose(picture)
     except _DECODER_ERRORS:
         return picture
+
+
+def _in_srgb(picture: Image.Image) -> Image.Image:
+    """Bring a colour picture with an ICC profile to sRGB; a damaged profile counts as none.
+
+    Many phones store Display P3: read as sRGB, their skin is too pale a red.
+    """
+    profile = picture.info.get("icc_profile")
+    if not profile or picture.mode not in {"RGB", "RGBA"}:
+        return picture
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if "sRGB" in ImageCms.getProfileDescription(source):
+            return picture
+        converted = ImageCms.profileToProfile(picture, source, _srgb(), outputMode=picture.mode)
+    except (ImageCms.PyCMSError, *_DECODER_ERRORS):
+        return picture
+    return converted or picture
+
+
+@functools.cache
+def _srgb() -> ImageCms.ImageCmsProfile:
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 
 
 def _to_rgb(picture: Image.Image) -> RGBImage:

@@ -34,7 +34,7 @@ from faces.workers import Shard, run_shards
 from mien.errors import ConfigError, DataError, RunError
 from mien.files import canonical_json
 
-CODE_VERSION = 2
+CODE_VERSION = 3
 """Raise this whenever the same picture would give other crops: every cached table then is made anew."""
 
 CACHE_VARIABLE = "MIEN_CACHE"
@@ -167,7 +167,8 @@ def _load_or_make(
 def _plan_shards(records: Sequence[FaceRecord], work: Path) -> list[Shard]:
     return [
         Shard(
-            path=work / f"{start // SHARD_SIZE:06d}.npz",
+            # Named by first and last picture, so that a shard of another size is never taken for it.
+            path=work / f"{start:08d}-{min(start + SHARD_SIZE, len(records)) - 1:08d}.npz",
             sources=tuple(record.source for record in records[start : start + SHARD_SIZE]),
         )
         for start in range(0, len(records), SHARD_SIZE)

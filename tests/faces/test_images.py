@@ -4,7 +4,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from faces.images import load_image
 from mien.errors import DataNotFoundError, ImageTooLargeError, UnreadableImageError
@@ -61,6 +61,49 @@ def test_exif_turns_the_picture_upright(orientation, turn):
 def test_damaged_exif_counts_as_none():
     stored = encoded(Image.fromarray(GRADIENT), exif=b"Exif\x00\x00MM\x00*\xff\xff\xff\xff")
     np.testing.assert_array_equal(load_image(stored), GRADIENT)
+
+
+def display_p3():
+    """Return the sRGB profile with Display P3's primaries (D50-adapted) and another name."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    primaries = {
+        b"rXYZ": (0.5151, 0.2412, -0.0011),
+        b"gXYZ": (0.2919, 0.6922, 0.0419),
+        b"bXYZ": (0.1572, 0.0666, 0.7841),
+    }
+    for number in range(struct.unpack_from(">I", profile, 128)[0]):
+        tag, offset, size = struct.unpack_from(">4sII", profile, 132 + 12 * number)
+        if tag in primaries:
+            struct.pack_into(">3i", profile, offset + 8, *(round(v * 65536) for v in primaries[tag]))
+        if tag == b"desc":
+            text = bytes(profile[offset : offset + size])
+            profile[offset : offset + size] = text.replace(
+                "sRGB".encode("utf-16-be"), "P3P3".encode("utf-16-be")
+            )
+    return bytes(profile)
+
+
+def test_colours_of_another_profile_are_brought_to_srgb():
+    """Display P3 to sRGB, against the matrix of CSS Color 4."""
+    picture = Image.new("RGB", (8, 8), (204, 153, 128))
+    plain = load_image(encoded(picture))[4, 4]
+    converted = load_image(encoded(picture, icc_profile=display_p3()))[4, 4]
+    assert plain.tolist() == [204, 153, 128]
+    np.testing.assert_allclose(converted, expected_srgb(np.array([204, 153, 128]) / 255) * 255, atol=1.5)
+    assert converted[0] > 208
+
+
+def expected_srgb(p3):
+    linear = np.where(p3 <= 0.04045, p3 / 12.92, ((p3 + 0.055) / 1.055) ** 2.4)
+    matrix = np.array([[1.2249, -0.2247, 0.0], [-0.0420, 1.0419, 0.0], [-0.0197, -0.0786, 1.0979]])
+    linear = matrix @ linear
+    return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
+
+
+@pytest.mark.parametrize("profile", [b"not a profile", display_p3()[:200]])
+def test_a_damaged_profile_counts_as_none(profile):
+    picture = Image.new("RGB", (8, 8), (204, 153, 128))
+    assert load_image(encoded(picture, icc_profile=profile))[4, 4].tolist() == [204, 153, 128]
 
 
 def test_transparent_becomes_white():

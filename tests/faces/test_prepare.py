@@ -232,12 +232,25 @@ def test_a_damaged_shard_is_made_again(celeba, tmp_path):
     key = cache_key(dataset, ONE)
     work = tmp_path / "cache" / "faces" / f"{key}.work"
     work.mkdir(parents=True)
-    (work / "000000.npz").write_bytes(b"PK\x03\x04 half a shard")
+    (work / "00000000-00000003.npz").write_bytes(b"PK\x03\x04 half a shard")
     leftover = work.parent / f".{key}.abc"  # of an assembly that was killed
     leftover.mkdir()
     (leftover / "face.npy").write_bytes(b"half")
     assert prepare(dataset, ONE, tmp_path / "cache").content_hash == expected
     assert contents(tmp_path / "cache") == [key]
+
+
+def test_shards_of_another_size_are_not_mixed_in(celeba, tmp_path, monkeypatch):
+    dataset = open_dataset(f"celeba={celeba(count=6, draw=True)}")
+    expected = prepare(dataset, ONE, tmp_path / "fresh").content_hash
+    work = tmp_path / "cache" / "faces" / f"{cache_key(dataset, ONE)}.work"
+    for size in (4, 3):  # both sizes' last shards start elsewhere; 4 leaves two pictures, 3 leaves three
+        monkeypatch.setattr(faces.prepare, "SHARD_SIZE", size)
+        work.mkdir(parents=True, exist_ok=True)
+        shards = faces.prepare._plan_shards(dataset.records(), work)
+        prepare_shard(shards[-1].sources, ONE.sizes, 0, shards[-1].path)
+    monkeypatch.setattr(faces.prepare, "SHARD_SIZE", 2)
+    assert prepare(dataset, ONE, tmp_path / "cache").content_hash == expected
 
 
 @pytest.mark.parametrize("damage", ["cut", "gone"])
