@@ -1,8 +1,7 @@
 """From a promise to noise: the smallest noise multiplier that keeps ε at δ.
 
 Guarantee C1: the returned multiplier was itself checked on the grid for reports, and its ε is at most the
-target. ε falls as noise grows, so bisection finds it; the result is rounded *up* to four significant digits,
-which wastes at most 0.1 % of noise.
+target. It is the smallest one of four significant digits: ε falls as noise grows, so bisection finds it.
 """
 
 from __future__ import annotations
@@ -83,24 +82,24 @@ def calibrate(
                 f"no noise multiplier up to {_HIGHEST:g} reaches epsilon {target_epsilon:g} at delta {delta:g}; "
                 "allow a larger epsilon, or take fewer steps or rounds"
             )
-    low, high = _bisect(lambda noise: enough(noise, ONLINE_GRID), low, high, 1e-4)
-    # the finer grid is never dearer than the coarse one, up to its own rounding: look a little below as well
-    low, high = low * (1.0 - 1e-2), high * (1.0 + 1e-4)
-    if not enough(high, REPORT_GRID):
-        high = _HIGHEST
-    _, high = _bisect(lambda noise: enough(noise, REPORT_GRID), low, high, 1e-4)
-    return _round_up(high)
+    coarse = _bisect(lambda noise: enough(noise, ONLINE_GRID), low, high)
+    # the finer grid allows a little less noise: walk there in units of the fourth digit, in growing strides
+    unit = 10.0 ** (math.floor(math.log10(coarse)) - _DIGITS + 1)
+    top, stride = math.ceil(coarse / unit), 1
+    while not enough(top * unit, REPORT_GRID):
+        top += 1
+    while enough((top - stride) * unit, REPORT_GRID):
+        top, stride = top - stride, 2 * stride
+    bottom = top - stride
+    while top - bottom > 1:
+        middle = (top + bottom) // 2
+        bottom, top = (bottom, middle) if enough(middle * unit, REPORT_GRID) else (middle, top)
+    return float(f"{top * unit:.{_DIGITS + 1}g}")
 
 
-def _bisect(enough: Callable[[float], bool], low: float, high: float, relative: float) -> tuple[float, float]:
-    """Narrow (low, high], where ``high`` is known to be enough, to the ``relative`` width."""
-    while high / low > 1.0 + relative:
+def _bisect(enough: Callable[[float], bool], low: float, high: float) -> float:
+    """Return a multiplier within 0.01 % above the smallest that is enough."""
+    while high / low > 1.0 + 1e-4:
         middle = math.sqrt(low * high)
         low, high = (low, middle) if enough(middle) else (middle, high)
-    return low, high
-
-
-def _round_up(value: float) -> float:
-    unit = 10.0 ** (math.floor(math.log10(value)) - _DIGITS + 1)
-    rounded = float(f"{math.ceil(value / unit) * unit:.{_DIGITS}g}")
-    return rounded if rounded >= value else float(f"{rounded + unit:.{_DIGITS}g}")
+    return high

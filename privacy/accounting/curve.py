@@ -16,19 +16,18 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final, get_args
 
 import numpy as np
 from dp_accounting import dp_event
-from dp_accounting.pld import privacy_loss_distribution as pld
-from dp_accounting.privacy_accountant import NeighboringRelation
 from dp_accounting.rdp import rdp_privacy_accountant as rdp
 from numpy.typing import NDArray
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
 from mien.errors import PrivacyError
 from privacy.accounting.composition import Composition, GaussianReleases, Neighbouring
 from privacy.accounting.integer_noise import renyi
+from privacy.accounting.losses import LossTable, coarsest_grid, loss_table
 
 REPORT_GRID: Final = 1e-4
 """Step of the privacy-loss grid for figures that are published."""
@@ -36,12 +35,8 @@ ONLINE_GRID: Final = 1e-3
 """Step for the ledger's question "may I?": ten times faster, and dearer by at most about 0.01."""
 MIN_DELTA: Final = 1e-12
 """Below this, rounding in the Fourier transforms of the grid could matter."""
-_MAX_CELLS: Final = 2e6
 _ORDERS: Final = np.concatenate((np.arange(2, 64), np.geomspace(64, 1e6, 60).round())).astype(np.float64)
-_RELATION = {
-    "add_or_remove": NeighboringRelation.ADD_OR_REMOVE_ONE,
-    "replace": NeighboringRelation.REPLACE_ONE,
-}
+_SAMPLED_ORDERS: Final = 62  # the orders above 63 cost seconds each where sampling is involved
 
 
 class PrivacyCurve:
@@ -50,13 +45,12 @@ class PrivacyCurve:
     def __init__(
         self, composition: Composition, neighbouring: Neighbouring, grid: float = REPORT_GRID
     ) -> None:
-        if neighbouring not in _RELATION:
+        if neighbouring not in get_args(Neighbouring):
             raise PrivacyError(f"neighbouring must be add_or_remove or replace; got {neighbouring!r}")
         self.composition = composition
         self.neighbouring: Neighbouring = neighbouring
-        self.grid = max(grid, _coarsest_grid(composition))
+        self.grid = max(grid, coarsest_grid(composition.gaussian))
         """Step of the grid that was used: coarser than asked for only where epsilon is in the dozens."""
-        self._loss: Any = None
 
     @property
     def accountant(self) -> str:
@@ -148,40 +142,33 @@ class PrivacyCurve:
         if self._gaussian.only_unsampled:
             multiplier = self._gaussian.multiplier / self._sensitivity
             return _gaussian_epsilon(multiplier, delta)
-        return float(self._pld().get_epsilon_for_delta(delta))
+        return self._table.epsilon(delta)
 
     def _inner_delta(self, epsilons: NDArray[np.float64]) -> NDArray[np.float64]:
         if self._gaussian.only_unsampled:
             return _gaussian_delta(self._gaussian.multiplier / self._sensitivity, epsilons)
-        return np.asarray(self._pld().get_delta_for_epsilon(epsilons), dtype=np.float64)
+        return self._table.delta(epsilons)
 
-    def _pld(self) -> Any:
-        if self._loss is None:
-            releases, parts = self._gaussian, []
-            for (rate, noise), times in sorted(releases.sampled.items()):
-                parts.append(_sampled_loss(rate, noise, times, self.neighbouring, self.grid))
-            for (rate, units, noise), times in sorted(releases.mixtures.items()):
-                parts.append(_mixture_loss(rate, units, noise, times, self.neighbouring, self.grid))
-            if releases.mu_squared > 0:
-                parts.append(_gaussian_loss(releases.multiplier, self.neighbouring, self.grid))
-            self._loss = functools.reduce(lambda left, right: left.compose(right), parts)
-        return self._loss
+    @functools.cached_property
+    def _table(self) -> LossTable:
+        return loss_table(self._gaussian, self.neighbouring, self.grid)
 
     def _epsilon_by_renyi(self, delta: float) -> float:
         releases = self.composition.continuous
         if releases.mixtures or (releases.sampled and self.neighbouring == "replace"):
             return math.inf  # no sound Rényi bound is at hand (A2)
-        curve = releases.mu_squared * self._sensitivity**2 * _ORDERS / 2.0
+        orders = _ORDERS[:_SAMPLED_ORDERS] if releases.sampled else _ORDERS
+        curve = releases.mu_squared * self._sensitivity**2 * orders / 2.0
         for event, times in self.composition.integer.items():
-            curve += times * renyi(event, _ORDERS, self._sensitivity * self.composition.group)
+            curve += times * renyi(event, orders, self._sensitivity * self.composition.group)
         for (rate, noise), times in releases.sampled.items():
-            sampled = rdp.RdpAccountant(_ORDERS)
+            sampled = rdp.RdpAccountant(orders)
             sampled.compose(dp_event.PoissonSampledDpEvent(rate, dp_event.GaussianDpEvent(noise)), times)
             curve += np.asarray(sampled.rdp)
         usable = np.isfinite(curve)
         if not usable.any():
             return math.inf
-        return float(rdp.compute_epsilon(_ORDERS[usable], curve[usable], delta)[0])
+        return float(rdp.compute_epsilon(orders[usable], curve[usable], delta)[0])
 
     def _sampled_profile(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         top = self.epsilon(MIN_DELTA)
@@ -197,66 +184,6 @@ def _check_delta(delta: float) -> None:
             f"delta must be from {MIN_DELTA:g} to below 1 (take less than one over the number of persons); "
             f"got {delta!r}"
         )
-
-
-def _coarsest_grid(composition: Composition) -> float:
-    """Return a step at which one release's loss fits in ``_MAX_CELLS`` cells, 0 where any step does."""
-    releases = composition.gaussian
-    shifts = [1.0 / noise for _, noise in releases.sampled]
-    shifts += [units / noise for _, units, noise in releases.mixtures]
-    if releases.mu_squared > 0 and not releases.only_unsampled:
-        shifts.append(math.sqrt(releases.mu_squared))
-    return max((8.0 * (0.5 * mu * mu + 11.0 * mu) / _MAX_CELLS for mu in shifts), default=0.0)
-
-
-@functools.lru_cache(maxsize=64)
-def _sampled_base(rate: float, noise: float, neighbouring: Neighbouring, grid: float) -> Any:
-    return pld.from_gaussian_mechanism(
-        standard_deviation=noise,
-        value_discretization_interval=grid,
-        sampling_prob=rate,
-        neighboring_relation=_RELATION[neighbouring],
-    )
-
-
-@functools.lru_cache(maxsize=128)
-def _sampled_loss(rate: float, noise: float, times: int, neighbouring: Neighbouring, grid: float) -> Any:
-    return _repeated(_sampled_base(rate, noise, neighbouring, grid), times)
-
-
-@functools.lru_cache(maxsize=64)
-def _mixture_base(rate: float, units: int, noise: float, grid: float) -> Any:
-    counts = np.arange(units + 1)
-    return pld.from_mixture_gaussian_mechanism(
-        standard_deviation=noise,
-        sensitivities=counts.astype(float).tolist(),
-        sampling_probs=stats.binom.pmf(counts, units, rate).tolist(),
-        value_discretization_interval=grid,
-    )
-
-
-@functools.lru_cache(maxsize=128)
-def _mixture_loss(
-    rate: float, units: int, noise: float, times: int, neighbouring: Neighbouring, grid: float
-) -> Any:
-    if neighbouring == "replace":
-        raise PrivacyError(
-            "no accountant bounds photo-sampled training, or a sampled household, under 'replace'; "
-            "ask for add_or_remove, or sample whole persons (PoissonGaussian)"
-        )
-    return _repeated(_mixture_base(rate, units, noise, grid), times)
-
-
-def _gaussian_loss(multiplier: float, neighbouring: Neighbouring, grid: float) -> Any:
-    return pld.from_gaussian_mechanism(
-        standard_deviation=multiplier,
-        value_discretization_interval=grid,
-        neighboring_relation=_RELATION[neighbouring],
-    )
-
-
-def _repeated(loss: Any, times: int) -> Any:
-    return loss if times == 1 else loss.self_compose(times)
 
 
 def _gaussian_delta(multiplier: float, epsilons: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -132,9 +132,10 @@ def group_table(
     sizes: Sequence[int] = (1, 2, 3, 5),
     *,
     neighbouring: Neighbouring = "add_or_remove",
+    grid: float = REPORT_GRID,
 ) -> dict[int, PrivacyStatement]:
-    """Return the statement for households of each size, computed exactly and not by the k-fold rule."""
-    return {size: epsilon(events, delta, neighbouring=neighbouring, group=size) for size in sizes}
+    """Return the statement for households of each size, from the exact curve and not by the k-fold rule."""
+    return {size: epsilon(events, delta, neighbouring=neighbouring, grid=grid, group=size) for size in sizes}
 
 
 def seen_by_server(event: Event) -> Event:
