@@ -129,31 +129,25 @@ def seal(
     return Sealed(tuple(pieces), tokens, sealed)
 
 
-def open_sealed(
-    owner: str,
-    view: bytes,
-    threshold: int,
-    pieces: Mapping[int, bytes],
-    tokens: Mapping[int, bytes],
-    sealed: bytes,
-) -> bytes:
-    """Return the payload of ``owner``'s reply from pieces and tokens, both by the neighbour's point.
+def key_shares(pieces: Mapping[int, bytes], tokens: Mapping[int, bytes]) -> dict[int, bytes]:
+    """Return the shares of a reply's key that ``tokens`` uncover in its ``pieces``, all by the neighbour's point.
 
-    Tokens that do not fit their piece are passed over. Raises ProtocolError where fewer than ``threshold``
-    fit, or where they open nothing (the owner dealt a wrong key).
+    A token that does not fit its piece (another view, or a cheat) is passed over.
     """
     shares = {}
     for point, piece_token in tokens.items():
-        if point not in pieces:
-            continue
-        pad, check = _pad(piece_token)
-        if hmac.compare_digest(check, pieces[point][32:]):
-            shares[point] = _xor(pieces[point][:32], pad)
-    if len(shares) < threshold:
-        raise ProtocolError(
-            f"unmask reply of {owner!r}: {len(shares)} neighbours vouch for its view of the survivors, {threshold} "
-            "are needed"
-        )
+        if point in pieces:
+            pad, check = _pad(piece_token)
+            if hmac.compare_digest(check, pieces[point][32:]):
+                shares[point] = _xor(pieces[point][:32], pad)
+    return shares
+
+
+def open_sealed(owner: str, view: bytes, threshold: int, shares: Mapping[int, bytes], sealed: bytes) -> bytes:
+    """Return the payload of ``owner``'s reply by the shares of its key.
+
+    Raises ProtocolError where there are fewer than ``threshold``, or where they open nothing.
+    """
     key = shamir.combine(shares, threshold)
     try:
         return AESGCM(prf(key, "payload", owner, view)).decrypt(_NONCE, sealed, joined(owner, view))

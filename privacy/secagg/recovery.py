@@ -113,14 +113,13 @@ class Recovery:
         for position, reply in self._replies.items():
             pieces = {one + 1: piece for one, piece in zip(near[position], reply.pieces, strict=True)}
             neighbours = [one for one in self._graph.neighbours(position) if one in self._completed]
+            shares = agreement.key_shares(pieces, tokens[position])
+            threshold = self._plan.secagg.threshold
+            if len(shares) < threshold:
+                continue  # too few neighbours answered with this view; nobody is to blame
             try:
                 payload = agreement.open_sealed(
-                    self._name(position),
-                    reply.view,
-                    self._plan.secagg.threshold,
-                    pieces,
-                    tokens[position],
-                    reply.sealed,
+                    self._name(position), reply.view, threshold, shares, reply.sealed
                 )
                 entries = dealing.decode_payload(payload, len(neighbours))
             except ProtocolError as error:
@@ -151,7 +150,8 @@ class Recovery:
         threshold = self._plan.secagg.threshold
         if len(shares) < threshold:
             raise self._aborted(
-                f"{len(shares)} neighbours gave a good share of {name!r}, {threshold} are needed"
+                f"{len(shares)} neighbours gave a good share of {name!r}, {threshold} are needed "
+                f"({len(self._replies)} of {len(self._survivors)} survivors answered, {len(opened)} replies opened)"
             )
         try:
             seed = shamir.combine(shares, threshold)

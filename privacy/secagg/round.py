@@ -128,27 +128,28 @@ class SecAggRound:
     def upload_requests(self, model_hash: str | None = None) -> dict[str, bytes]:
         """Close set-up and return the upload request of every member that completed it.
 
-        ``model_hash`` completes a plan that was begun without one. Members with fewer than ``threshold``
-        completed neighbours could not be opened and are left out. Raises RoundAbortedError where fewer than
-        ``min_survivors`` are left.
+        ``model_hash`` completes a plan that was begun without one. Raises RoundAbortedError where fewer than
+        ``min_survivors`` are left, or fewer than ``threshold`` in a neighbourhood.
         """
         self._in(Phase.SETUP, "upload requests")
         if (model_hash is None) == (self.plan.model_hash is None):
             raise ProtocolError(
                 f"round {self.plan.round}: the model's hash must be given once, in the plan or with the uploads"
             )
-        completed = self._core(frozenset(self._setups))
-        self._enough(completed, "completed set-up", self._setups.keys())
+        self._completed = Subset(len(self.plan.cohort), tuple(sorted(self._setups)))
+        self._enough(self._completed, "completed set-up")
         if model_hash is not None:
             self.plan = RoundPlan.model_validate(
                 self.plan.model_copy(update={"model_hash": model_hash}).model_dump()
             )
-        self._completed = Subset(len(self.plan.cohort), tuple(sorted(completed)))
         self._total = aligned_zeros(
             self.plan.secagg.vector_length, masking.field_dtype(self.plan.secagg.field_bits)
         )
         self.phase = Phase.UPLOAD
-        return {self.plan.cohort[position]: self._upload_request(position) for position in sorted(completed)}
+        return {
+            self.plan.cohort[position]: self._upload_request(position)
+            for position in self._completed.positions
+        }
 
     def _upload_request(self, position: int) -> bytes:
         deals = []
@@ -215,18 +216,13 @@ class SecAggRound:
         opened because too many of its neighbours dropped out.
         """
         self._in(Phase.UPLOAD, "unmask requests")
-        survivors = frozenset(self._headers)
-        self._enough(survivors, "uploaded", survivors)
-        self._survivors = Subset(len(self.plan.cohort), tuple(sorted(survivors)))
-        for position in self._completed.positions:
-            left = len(self._near(position, self._survivors))
-            if left < self.plan.secagg.threshold and (position in survivors or left):
-                self._abort(
-                    f"{left} neighbours of {self.plan.cohort[position]!r} survived, {self.plan.secagg.threshold} "
-                    "are needed to open it"
-                )
+        self._survivors = Subset(len(self.plan.cohort), tuple(sorted(self._headers)))
+        self._enough(self._survivors, "uploaded")
         self.phase = Phase.UNMASK
-        return {self.plan.cohort[position]: self._unmask_request(position) for position in sorted(survivors)}
+        return {
+            self.plan.cohort[position]: self._unmask_request(position)
+            for position in self._survivors.positions
+        }
 
     def _unmask_request(self, position: int) -> bytes:
         request = UnmaskRequest(
@@ -325,24 +321,23 @@ class SecAggRound:
     def _near(self, position: int, members: Subset) -> list[int]:
         return [near for near in self.graph.neighbours(position) if near in members]
 
-    def _core(self, members: frozenset[int]) -> frozenset[int]:
-        """Return the largest part of ``members`` in which each has ``threshold`` neighbours."""
-        while True:
-            kept = frozenset(
-                position
-                for position in members
-                if len(members.intersection(self.graph.neighbours(position))) >= self.plan.secagg.threshold
-            )
-            if kept == members:
-                return kept
-            members = kept
+    def _enough(self, members: Subset, what: str) -> None:
+        """Abort unless enough members are left, and enough around each of them to open it.
 
-    def _enough(self, members: frozenset[int], what: str, of: Any) -> None:
-        if len(members) < self.plan.secagg.min_survivors:
+        On a circulant graph one neighbourhood below the threshold cannot be left out alone: its neighbours on
+        the ring share nearly all of its losses.
+        """
+        needed, threshold = self.plan.secagg.min_survivors, self.plan.secagg.threshold
+        if len(members) < needed:
             self._abort(
-                f"{len(members)} of {len(of)} members that {what} can go on, {self.plan.secagg.min_survivors} are "
-                f"needed ({len(self.plan.cohort)} were asked, {len(self.refusals)} refused)"
+                f"{len(members)} of {len(self.plan.cohort)} members {what}, {needed} are needed "
+                f"({len(self.refusals)} refused)"
             )
+        for position in self._completed.positions:
+            left = len(self._near(position, members))
+            if left < threshold and (position in members or left):
+                name = self.plan.cohort[position]
+                self._abort(f"{left} neighbours of {name!r} {what}, {threshold} are needed to open it")
 
     def _abort(self, why: str) -> None:
         self._end()
