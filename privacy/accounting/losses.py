@@ -57,8 +57,8 @@ class _Side:
         self._upper = np.concatenate((np.cumsum(probabilities[::-1])[::-1], zero)) + pmf._infinity_mass
         weighted = probabilities * np.exp(-self._losses)
         lower = np.concatenate((np.cumsum(weighted[::-1])[::-1], zero))
-        with np.errstate(divide="ignore"):  # what underflowed counts as zero, which makes δ larger
-            self._log_lower = np.where(lower >= _SMALLEST, np.log(lower), -np.inf)
+        # what underflowed, or is the negative noise of a Fourier transform, counts as zero: δ gets larger
+        self._log_lower = np.where(lower >= _SMALLEST, np.log(np.maximum(lower, _SMALLEST)), -np.inf)
 
     def delta(self, epsilons: NDArray[np.float64]) -> NDArray[np.float64]:
         at = np.searchsorted(self._losses, epsilons, side="right")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 from privacy.accounting.events import DiscreteGaussianSum, Event, GaussianSum, PoissonGaussian, SkellamSum
+from privacy.contribution import ROUNDING_MARGIN
 from privacy.plan import RoundPlan
 
 
@@ -16,9 +17,8 @@ def event_of(plan: RoundPlan) -> Event:
     """Return the event that one round under ``plan`` is, at the level of a person.
 
     * ``silo``: DP-SGD with the client's own noise.
-    * ``distributed``: one clipped sum over a Poisson sample of persons that only its client knows. A person's
-      gradient is bounded by the clipping norm; rounding the client's sum to whole numbers can move each of the
-      d coordinates by one more unit when a person is added, hence a sensitivity of C·scale + √d units.
+    * ``distributed``: one clipped sum over a Poisson sample of persons that only its client knows, with the
+      sensitivity that :mod:`privacy.contribution` proves (B3): C·(1 + 2^-11)·scale + √d units.
     * ``device``: the whole, clipped and rounded update; the encoding keeps the norm after rounding.
     * ``none``: no noise, an infinite epsilon; it is charged all the same, and refused by any budget.
     """
@@ -32,7 +32,8 @@ def event_of(plan: RoundPlan) -> Event:
     deviation = update.noise_multiplier * update.clipping_norm * update.scale
     bound, rate = update.clipping_norm, 1.0
     if plan.mode == "distributed" and training.clipping_norm is not None:
-        bound, rate = training.clipping_norm + math.sqrt(dimension) / update.scale, training.sampling_rate
+        bound = training.clipping_norm * (1 + ROUNDING_MARGIN) + math.sqrt(dimension) / update.scale
+        rate = training.sampling_rate
     kind = SkellamSum if update.noise == "skellam" else DiscreteGaussianSum
     return kind(
         scale=update.scale,
