@@ -57,9 +57,9 @@ def measure(quick: bool) -> list[Row]:
     torch.set_num_threads(1)
     rows = [at_most("asset file", assets.PATH.stat().st_size / 1e6, "MB", 0.8)]
     rows += speed(60 if quick else 200)
-    rows += detection(embedded_records()[:: 8 if quick else 2])
-    rows += identity(24 if quick else 60, 4 if quick else 6)
-    rows += surgery(8 if quick else 30)
+    rows += detection(embedded_records()[:: 8 if quick else 3])
+    rows += identity(24 if quick else 50, 4 if quick else 6)
+    rows += surgery(8 if quick else 20)
     if not quick:
         rows += learnability()
     return rows

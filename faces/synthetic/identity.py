@@ -15,6 +15,7 @@ import numpy as np
 from numpy.random import Generator
 
 from faces.synthetic.targets import ASYMMETRIES, BASES, HEAD_SHAPES, PARAMETERS
+from mien.errors import DataError
 
 Weights: TypeAlias = tuple[tuple[str, float], ...]
 Triple: TypeAlias = tuple[float, float, float]
@@ -146,17 +147,22 @@ class Identity:
         return dict(self.parameters)
 
     def with_shape(self, shape: Mapping[str, float]) -> Identity:
-        """Return the same person with other shape parameters."""
+        """Return the same person with other shape parameters; raise DataError for an unknown name."""
         unknown = set(shape) - set(PARAMETERS)
         if unknown:
-            raise KeyError(
-                f"no such shape parameters: {sorted(unknown)}; they are listed in targets.PARAMETERS"
+            raise DataError(
+                f"synthetic faces: no such shape parameters: {sorted(unknown)}; faces.synthetic.targets lists them"
             )
         return replace(self, parameters=tuple((self.shape() | dict(shape)).items()))
 
 
 def sample_identity(seed: int) -> Identity:
-    """Draw the person that belongs to ``seed``; the same seed always gives the same person."""
+    """Draw the person that belongs to ``seed``; the same seed always gives the same person.
+
+    Raises DataError for a negative seed.
+    """
+    if seed < 0:
+        raise DataError(f"synthetic faces: seed is {seed}, expected 0 or more")
     random = np.random.default_rng([STREAM, seed])
     base = seed % len(BASES)
     own = random.uniform(0.6, 1.0)
@@ -228,10 +234,10 @@ def _skin(random: Generator, base: int, age: float, male: bool) -> Skin:
 
 
 def _mole(random: Generator) -> Triple:
-    """A mole on a cheek, the jaw or beside the nose: never in the middle of the forehead."""
+    """A mole on a cheek or the jaw: never in the middle of the forehead or on the lips."""
     side = 1 if random.random() < 0.5 else -1
     return (
-        float(side * random.uniform(0.15, 0.55)),
+        float(side * random.uniform(0.33, 0.55)),
         float(random.uniform(6.35, 7.15)),
         float(random.uniform(0.012, 0.02)),
     )

@@ -28,7 +28,7 @@ RAMP = linear(
 )
 """Colours at skin depths 0, 0.2, … 1."""
 
-BLUSH = column((1.15, 0.44, 0.52))
+BLUSH = column((1.12, 0.50, 0.57))
 """What full blush multiplies the skin's colour by."""
 
 SOCKET_RIM = column(linear((0.22, 0.12, 0.09)))

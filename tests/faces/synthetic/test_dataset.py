@@ -83,7 +83,7 @@ def test_sampled_numbers_stay_in_their_ranges() -> None:
 
 
 def test_unknown_shape_parameters_are_refused() -> None:
-    with pytest.raises(KeyError, match="nose-width9"):
+    with pytest.raises(DataError, match="nose-width9"):
         sample_identity(0).with_shape({"nose-width9": 1.0})
 
 
@@ -137,3 +137,14 @@ def test_the_content_hash_follows_the_code(tmp_path, monkeypatch) -> None:
         monkeypatch.undo()
         content_hash.cache_clear()
     assert content_hash() == first
+
+
+def test_a_negative_seed_is_refused() -> None:
+    with pytest.raises(DataError, match="seed is -1"):
+        sample_identity(-1)
+
+
+def test_moles_are_neither_on_the_lips_nor_on_the_forehead() -> None:
+    moles = [mole for seed in range(200) for mole in sample_identity(seed).skin.moles]
+    assert len(moles) > 50
+    assert all(abs(x) > 0.3 and y < 7.2 for x, y, _ in moles)
