@@ -7,11 +7,13 @@ process keep their secrets in memory instead; their ledgers are on the disk all 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from client.data import device_table
 from configs.schema import RunConfig
+from faces.sample import FaceTable
 from mien.files import write_atomic
 from privacy.ledger.ledger import Ledger
 from privacy.ledger.records import Budget
@@ -31,6 +33,7 @@ class Device:
         self.home, self.name, self.config = home, name, config
         self._in_memory = in_memory
         self._secagg: SecAggClient | None = None
+        self._table: FaceTable | None = None
 
     def source(self, *labels: str) -> RandomSource:
         """Return where this device's randomness for one task comes from.
@@ -71,6 +74,13 @@ class Device:
             collusion=self.config.privacy.collusion,
             modes=(self.config.privacy.mode,),
         )
+
+    def table(self, node_config: Mapping[str, object]) -> FaceTable:
+        """Return this device's prepared photos; a simulated device of one process loads them once."""
+        table = self._table or device_table(self.config, node_config)
+        if self._in_memory:
+            self._table = table
+        return table
 
     def ledger(self, dataset: str) -> Ledger:
         """Open this device's ledger for the dataset of the given hash."""

@@ -13,22 +13,20 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from client.data import device_table
 from client.device import PURPOSE, Device
 from client.training import LocalTraining
 from mien.errors import PolicyError, ProtocolError
 from models.registry import build
 from models.weights import layout_of, weights_hash
 from privacy.accounting.of_plan import event_of
-from privacy.mechanisms.distributed import noise_share
+from privacy.contribution import contribute
 from privacy.plan import RoundPlan
-from privacy.vector import encode_contribution
 
 
 def take_part(
     device: Device, plan: RoundPlan, weights: NDArray[np.generic], node_config: Mapping[str, object]
-) -> NDArray[np.int32]:
-    """Return this device's vector for one round, int32 [vector_length], ready to be masked.
+) -> NDArray[np.int32] | NDArray[np.int64]:
+    """Return this device's vector for one round, int [vector_length], ready to be masked.
 
     Raises ProtocolError where the weights are not those of the plan, BudgetExceededError where the device has
     spent its budget, and what preparing its photos raises.
@@ -38,32 +36,18 @@ def take_part(
     layout = layout_of(model)
     if weights.dtype != np.float32 or weights.shape != (layout.length,):
         raise ProtocolError(
-            f"global weights: expected float32 ({layout.length},) for {plan.model}, got {weights.dtype} {weights.shape}"
+            f"global weights: expected float32 ({layout.length},) for {plan.model}, got "
+            f"{weights.dtype} {weights.shape}"
         )
     vector = np.ascontiguousarray(weights, dtype=np.float32)
     if weights_hash(layout, vector) != plan.model_hash:
         raise ProtocolError(f"round {plan.round}: the global weights are not those that the plan names")
 
-    table = device_table(config, node_config)
+    table = device.table(node_config)
     _charge(device, plan, table.content_hash)
-    result = LocalTraining(model, layout, table, plan, device.source("train", str(plan.round))).run(vector)
-    encoded = encode_contribution(
-        result.update,
-        plan,
-        weight=result.weight,
-        persons=result.persons,
-        loss_sum=result.loss_sum,
-        source=device.source("encode", str(plan.round)),
-    )
-    if plan.update.noise != "none":
-        noise = noise_share(
-            plan.secagg.vector_length,
-            plan,
-            plan.update.honest_survivors,
-            device.source("noise", str(plan.round)),
-        )
-        encoded += noise.astype(np.int32)
-    return encoded
+    number = str(plan.round)
+    result = LocalTraining(model, layout, table, plan, device.source("train", number)).run(vector)
+    return contribute(result, plan, device.source("rounding", number), device.source("noise", number))
 
 
 def _charge(device: Device, plan: RoundPlan, dataset: str) -> None:

@@ -8,7 +8,6 @@ vector whose norm the caller bounds, and no figure about the training leaves bes
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -21,6 +20,7 @@ from models.inputs import to_inputs
 from models.losses import masked_binary_cross_entropy
 from models.network import Network
 from models.weights import ParameterLayout, from_vector, to_vector
+from privacy.contribution import LocalResult
 from privacy.dpsgd.clipping import ClippingEngine
 from privacy.dpsgd.optimizer import PrivateTrainer
 from privacy.dpsgd.sampling import poisson_batches
@@ -28,17 +28,6 @@ from privacy.plan import RoundPlan
 from privacy.randomness import RandomSource
 
 Vector = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class LocalResult:
-    """What goes into the masked vector. Count and loss are filled in only where no privacy is promised."""
-
-    update: Vector
-    """float32 [P]: descent direction, so that adding it to the weights lowers the loss."""
-    weight: float = 1.0
-    persons: int = 0
-    loss_sum: float = 0.0
 
 
 class LocalTraining:
@@ -59,12 +48,12 @@ class LocalTraining:
         self._model.train()
         if self._mode == "distributed":
             return LocalResult(self._clipped_sum())
-        loss_sum = self._steps()
+        loss_sum, loss_count = self._steps()
         update = to_vector(self._model, self._layout)
         update -= weights
         if self._mode != "none":
             return LocalResult(update)
-        return LocalResult(update, persons=len(self._persons), loss_sum=loss_sum)
+        return LocalResult(update, len(self._persons), loss_sum, loss_count)
 
     def _clipped_sum(self) -> Vector:
         """Return −Σ clipped gradients over one Poisson sample; zero for an empty one."""
@@ -84,8 +73,8 @@ class LocalTraining:
             np.negative(whole.detach().numpy().reshape(parameter.shape), out=views[names[parameter]])
         return result
 
-    def _steps(self) -> float:
-        """Take the plan's local steps with the model's own weights; return the sum of the records' losses."""
+    def _steps(self) -> tuple[float, int]:
+        """Take the plan's local steps; return the sum of the records' losses and how many there were."""
         settings = self._settings
         trainer = PrivateTrainer(
             self._model,
@@ -97,7 +86,7 @@ class LocalTraining:
             source=self._source,
             stack=settings.photos_per_record,
         )
-        total = 0.0
+        total, count = 0.0, 0
         for chosen in poisson_batches(
             len(self._persons), settings.sampling_rate, settings.steps, self._source
         ):
@@ -106,8 +95,8 @@ class LocalTraining:
                 continue
             stack = self._persons.stack(chosen, self._source)
             trainer.step(self._losses(stack), weights=_flat(stack))
-            total += self._last_loss
-        return total
+            total, count = total + self._last_loss, count + len(chosen)
+        return total, count
 
     def _losses(self, stack: Stack) -> Callable[[], Tensor]:
         """Return a function that runs the model on the rows of a stack and gives one loss for each."""

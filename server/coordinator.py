@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
 from flwr.serverapp import Grid
 
 from configs.schema import RunConfig
@@ -27,13 +26,13 @@ from privacy.accounting.epsilon import epsilon
 from privacy.accounting.events import Composed
 from privacy.accounting.of_plan import event_of
 from privacy.audit.transcript import Transcript
+from privacy.contribution import RoundUpdate, layout_for, read_sum
 from privacy.egress import ENROL, SETUP, TRAIN, UNMASK
 from privacy.plan import RoundPlan
 from privacy.randomness import RandomSource, SystemSource, TestOnlySource
 from privacy.secagg.identity import Identity
 from privacy.secagg.round import SecAggRound
 from privacy.secagg.server import SecAggServer
-from server.aggregation import average_update, layout_for
 from server.checkpoint import save_checkpoint
 from server.cohort import CohortSelector
 from server.evaluation import evaluate
@@ -56,8 +55,8 @@ class Coordinator:
         self._parameters = layout_of(self._model)
         self._weights = to_vector(self._model, self._parameters)
         self._optimizer = server_optimizer(config.training, self._parameters.length)
-        self._layout = layout_for(self._parameters.length)
-        self._planner = Planner(config, folder.name, self._layout.length)
+        layout = layout_for(self._parameters.length, config.privacy.mode)
+        self._planner = Planner(config, folder.name, layout.length)
         self._cohorts = CohortSelector(config.seed)
         self._transcript = Transcript(folder.transcript)
         self._phases = Phases(grid, config.rounds.deadline_seconds, self._transcript)
@@ -90,7 +89,7 @@ class Coordinator:
         began, self._phases.tally = time.monotonic(), Tally()
         following: SecAggRound | None = None
         plan: RoundPlan | None = None
-        survivors, aborted = 0, None
+        survivors, aborted, read = 0, None, None
         try:
             session = session or self._set_up_alone(number)
             plan = session.plan.model_copy(update={"model_hash": self._model_hash()})
@@ -100,16 +99,17 @@ class Coordinator:
             self._open(session, following)
             result = session.result()
             survivors = len(result.survivors)
-            self._weights = self._optimizer.step(self._weights, average_update(result, plan, self._layout))
+            read = read_sum(result.sum, survivors, plan)
+            self._weights = self._optimizer.step(self._weights, read.step)
             from_vector(self._model, self._parameters, self._weights)
             self._transcript.append(
-                "opened", round=number, survivors=list(result.survivors), dropped=list(result.dropped),
+                "opened", round=number, survivors=list(result.survivors), dropped=result.dropped,
                 sum=hashlib.sha256(result.sum.tobytes()).hexdigest(), model=self._model_hash(),
             )  # fmt: skip
         except RoundAbortedError as error:
             aborted = str(error)
             self._transcript.append("aborted", round=number, reason=aborted)
-        self._finish(number, plan, survivors, aborted, began)
+        self._finish(number, plan, survivors, aborted, read, began)
         return following
 
     # -- the phases --------------------------------------------------------------------------------------
@@ -219,12 +219,20 @@ class Coordinator:
 
     def _announce(self, plan: RoundPlan) -> None:
         """Write a plan down before anyone is asked to train on it, and count what it costs whom."""
-        self._transcript.append("plan", round=plan.round, plan=plan.to_bytes().decode(), hash=plan.hash.hex())
+        self._transcript.append(
+            "plan", round=plan.round, plan=plan.to_bytes().decode(), plan_hash=plan.hash.hex()
+        )
         for name in plan.cohort:
             self._charged[name] = self._charged.get(name, 0) + 1
 
     def _finish(
-        self, number: int, plan: RoundPlan | None, survivors: int, aborted: str | None, began: float
+        self,
+        number: int,
+        plan: RoundPlan | None,
+        survivors: int,
+        aborted: str | None,
+        read: RoundUpdate | None,
+        began: float,
     ) -> None:
         due = number % self._config.rounds.evaluate_every == 0 or number == self._config.rounds.count
         evaluation = evaluate(self._model, self._evaluation_table) if due else None
@@ -240,6 +248,8 @@ class Coordinator:
             loss=evaluation.loss if evaluation else None,
             auc=evaluation.auc if evaluation else {},
             aborted=aborted,
+            train_loss=read.train_loss if read else None,
+            noise_to_signal=read.noise_to_signal if read else None,
             refusals=dict(tally.refusals),
         )
         save_checkpoint(

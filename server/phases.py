@@ -62,10 +62,8 @@ class Phases:
         yielded; ``watch(answered, asked)`` is called after each.
         """
         messages = (self._message(kind, round_number, node, parts) for node, parts in requests.items())
-        answered = 0
         watch(0, len(requests))
-        for message in self._replies(messages):
-            answered += 1
+        for answered, message in enumerate(self._replies(messages), start=1):
             node = message.metadata.src_node_id
             parts = self._open(kind, round_number, names.get(node, str(node)), message)
             watch(answered, len(requests))

@@ -25,8 +25,10 @@ class RoundLine:
     """Why nothing was opened in this round."""
     refusals: dict[str, str] = field(default_factory=dict)
     """What clients answered instead of taking part, by client."""
+    train_loss: float | None = None
+    """Mean loss on the clients' own photos; known only in runs without differential privacy."""
     noise_to_signal: float | None = None
-    """Norm of the expected noise over the norm of the opened sum."""
+    """Norm of the noise over the norm of the noised sum: near 1 a round is mostly noise."""
 
 
 class Observer(Protocol):

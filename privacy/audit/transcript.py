@@ -22,6 +22,7 @@ from mien.errors import RunError
 from mien.files import canonical_json
 
 GENESIS = "0" * 64
+_RESERVED = ("seq", "prev", "hash")
 
 
 class Transcript:
@@ -43,6 +44,8 @@ class Transcript:
 
     def append(self, kind: str, **fields: Any) -> str:
         """Write one line of the given kind and return its hash. Fields must be plain JSON data."""
+        if not fields.keys().isdisjoint(_RESERVED):
+            raise ValueError(f"a transcript line names its own {', '.join(_RESERVED)}")
         body = {"seq": self._count, "prev": self._head, "kind": kind, **fields}
         self._head = _hash(body)
         self._file.write(canonical_json({**body, "hash": self._head}) + b"\n")

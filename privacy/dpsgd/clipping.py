@@ -24,12 +24,13 @@ import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from mien.errors import PrivacyError
 from privacy.dpsgd.layers.base import Gradient, Recorder, Tape, squared_norms, weighted_sum
-from privacy.dpsgd.layers.choose import recorders_for, refuse_mixing
+from privacy.dpsgd.layers.choose import normalisers, recorders_for, refuse_mixing
 
 
 @dataclasses.dataclass
@@ -69,6 +70,7 @@ class ClippingEngine:
         self.model = model
         self._tape = Tape(stack)
         self._recorders: list[Recorder] = recorders_for(model, self._tape, autotune=autotune)
+        self._normalisers = normalisers(model)
         self.parameters = tuple(p for p in model.parameters() if p.requires_grad)
         if not self.parameters:
             raise PrivacyError("private step: the model has no parameter to train")
@@ -76,7 +78,7 @@ class ClippingEngine:
     @contextlib.contextmanager
     def recording(self) -> Iterator[None]:
         """Let the model's layers record while the context is open."""
-        refuse_mixing(self.model)  # someone may have called model.train() on a frozen norm
+        refuse_mixing(self._normalisers)  # someone may have called model.train() on a frozen norm
         before = {}
         for recorder in self._recorders:
             recorder.start()
@@ -111,18 +113,27 @@ class ClippingEngine:
             self._tape.squared_norms.append(squared_norms(gradients))
         if not self._tape.squared_norms:
             raise PrivacyError("private step: the loss does not depend on any trained parameter")
-        norms = torch.stack(self._tape.squared_norms).sum(0).sqrt_()
-        finite = torch.isfinite(norms) & self._finite_records(rows, share)
-        norms = norms.masked_fill(~finite, torch.nan)
+        norms = torch.stack(self._tape.squared_norms).sum(0).sqrt_().numpy()
+        finite = np.isfinite(norms)
+        finite &= (
+            (np.isfinite(rows.detach().numpy()) | (share.numpy() <= 0)).reshape(len(norms), -1).all(axis=1)
+        )
         # A few units of rounding below C, so that the product of coefficient and gradient stays within C.
-        target = norm * (1.0 - 8 * torch.finfo(norms.dtype).eps)
-        coefficients = (target / norms).clamp_(max=1.0).masked_fill_(~finite, 0.0)
-        if not bool(finite.all()):
-            for recorder in self._recorders:
-                recorder.drop(~finite)
-            for gradients in self._tape.shared.values():
-                gradients[~finite] = 0.0
-        return ClippedGradients(norms, coefficients, self._sums(coefficients))
+        target = norm * (1.0 - 8 * np.finfo(norms.dtype).eps)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            coefficients = np.minimum(target / norms, 1.0)
+        if not finite.all():
+            norms[~finite], coefficients[~finite] = np.nan, 0.0
+            self._drop(torch.from_numpy(~finite))
+        weights = torch.from_numpy(coefficients)
+        return ClippedGradients(torch.from_numpy(norms), weights, self._sums(weights))
+
+    def _drop(self, bad: Tensor) -> None:
+        """Replace by zero what was recorded of the records in the mask ``bad``."""
+        for recorder in self._recorders:
+            recorder.drop(bad)
+        for gradients in self._tape.shared.values():
+            gradients[bad] = 0.0
 
     def _sums(self, coefficients: Tensor) -> Iterator[tuple[nn.Parameter, Gradient]]:
         """Yield each used parameter's weighted sum; what a layer kept is let go as soon as it was used."""
@@ -131,11 +142,6 @@ class ClippingEngine:
                 yield from zip(recorder.parameters, recorder.contract(coefficients), strict=True)
         for parameter in list(self._tape.shared):
             yield parameter, weighted_sum(coefficients, self._tape.shared.pop(parameter))
-
-    def _finite_records(self, losses: Tensor, share: Tensor) -> Tensor:
-        """Return a mask of records without a loss (of a row that counts) that is not finite."""
-        bad = ~torch.isfinite(losses.detach()) & (share > 0)
-        return ~bad.view(-1, self._tape.stack).any(1)
 
     def _check_losses(self, losses: Tensor) -> None:
         if losses.dim() != 1 or len(losses) == 0 or len(losses) % self._tape.stack:
@@ -149,15 +155,15 @@ class ClippingEngine:
 
     def _check_escapes(self) -> None:
         """Raise PrivacyError if autograd reached a parameter, which means it was used outside of its module."""
-        for name, parameter in self.model.named_parameters():
-            if parameter.requires_grad and parameter.grad is not None:
-                for other in self.parameters:
-                    other.grad = None
-                raise PrivacyError(
-                    f"private step: parameter {name!r} was used outside of the forward of the module that holds "
-                    "it (or had a .grad before), so its per-record gradients are unknown. Call the module, and "
-                    "clear gradients before the step"
-                )
+        if all(parameter.grad is None for parameter in self.parameters):
+            return
+        names = [name for name, p in self.model.named_parameters() if p.requires_grad and p.grad is not None]
+        for parameter in self.parameters:
+            parameter.grad = None
+        raise PrivacyError(
+            f"private step: {', '.join(names)}: used outside of the forward of the module that holds it (or it had "
+            "a .grad before), so per-record gradients are unknown. Call the module, and clear gradients before"
+        )
 
 
 def row_weights(losses: Tensor, weights: Tensor | None, stack: int) -> Tensor:

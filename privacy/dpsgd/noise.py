@@ -43,7 +43,7 @@ from torch import Tensor
 from mien.errors import PrivacyError
 from privacy.randomness import RandomSource
 
-BLOCK = 1 << 17
+BLOCK = 1 << 18
 """Coordinates that are noised at a time."""
 
 _TILE = 1 << 15  # coordinates whose buffers stay in the L2 cache together
@@ -81,21 +81,19 @@ class GridGaussian:
         self._tile_noise = np.empty(_TILE, np.float32)
         self._tile_limits = np.empty(_TILE, np.float32)
 
-    def release(self, sums: Tensor) -> Tensor:
+    def release(self, sums: Tensor, largest: float) -> Tensor:
         """Return the integers ``round((sums + N) / grid)`` as float32, in a buffer that the next call reuses.
 
-        ``sums`` is flat, on the CPU, of at most BLOCK finite coordinates. An integer beyond 2^24 is rounded
-        to float32, which is post-processing too. Raises PrivacyError for a sum that is not finite.
+        ``sums`` is flat, on the CPU, of at most BLOCK finite coordinates, none larger in size than
+        ``largest``. An integer beyond 2^24 is rounded to float32, which is post-processing too. Raises
+        PrivacyError for a sum that is not finite.
         """
         count = len(sums)
-        largest = math.sqrt(float(torch.dot(sums, sums))) / self.grid  # no coordinate is larger
-        if not math.isfinite(largest):
-            raise PrivacyError("private step: the clipped sum is not finite; no noise can hide that")
         digits, steps, sure = self._digits[:count], self._steps[:count], self._sure[:count]
         self._source.fill(digits)
         for start in range(0, count, _TILE):
             tile = slice(start, min(start + _TILE, count))
-            self._first_pass(digits[tile], sums[tile], steps[tile].numpy(), sure[tile], largest)
+            self._first_pass(digits[tile], sums[tile], steps[tile].numpy(), sure[tile], largest / self.grid)
         doubtful = np.flatnonzero(np.logical_not(sure, out=sure))
         if len(doubtful):
             steps.numpy()[doubtful] = self._second_pass(digits[doubtful], sums.numpy()[doubtful])
@@ -137,6 +135,8 @@ class GridGaussian:
         tail = np.where(upper, ~uniform, uniform)  # of U or 1 - U, the smaller keeps its digits in float64
         noise = ndtri((tail.astype(np.float64) + 0.5) * 2.0**-64) * _SCALE
         value = sums.astype(np.float64) / self.grid + np.where(upper, -noise, noise)
+        if not np.isfinite(value).all():  # a sum that is not a number is never sure, so it comes here
+            raise PrivacyError("private step: a clipped sum is not finite; no noise can hide that")
         result = np.rint(value)
         error = _ERROR_64 * _SCALE + _ROUNDING_64 * np.abs(value)
         for index in np.flatnonzero((np.abs(value - result) >= 0.5 - error) | (tail < _FEW_DIGITS)):

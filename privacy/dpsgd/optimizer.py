@@ -22,7 +22,9 @@ import dataclasses
 import math
 from collections.abc import Callable
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mien.errors import ConfigError
@@ -120,19 +122,13 @@ class PrivateTrainer:
         if self._engine is None or self.clipping_norm is None:
             return self._plain_step(observed, weights)
         clipped = self._engine.clip(observed, self.clipping_norm, weights)
-        self._update.apply(clipped.sums)
-        means = (seen[0].detach() * row_weights(seen[0], weights, self._stack)).view(-1, self._stack).sum(1)
-        finite = torch.isfinite(clipped.norms)
-        return StepReport(
-            records=len(means),
-            clipped_fraction=float((clipped.norms > self.clipping_norm).double().mean()),
-            non_finite=clipped.non_finite,
-            mean_loss=float(means[finite].mean()),
-        )
+        norms = clipped.norms.numpy()
+        self._update.apply(clipped.sums, largest=len(norms) * self.clipping_norm)
+        return _report(norms, self.clipping_norm, seen[0], weights)
 
     def step_empty(self) -> StepReport:
         """Take the step of an empty batch: noise alone, as T2 demands."""
-        self._update.apply(())
+        self._update.apply((), largest=0.0)
         return StepReport(records=0, clipped_fraction=0.0, non_finite=0, mean_loss=math.nan)
 
     def _plain_step(self, losses: Callable[[], Tensor], weights: Tensor | None) -> StepReport:
@@ -144,15 +140,34 @@ class PrivateTrainer:
         share = row_weights(rows, weights, self._stack)
         rows.backward(share)
         grads = [(p, p.grad) for p in parameters if p.grad is not None]
-        means = (rows.detach() * share).view(-1, self._stack).sum(1)
+        records = len(rows) // self._stack
+        means = (rows.detach() * share).view(records, -1).sum(1)
         bad = int((~torch.isfinite(means)).sum())
         if all(bool(torch.isfinite(grad).all()) for _, grad in grads):
-            self._update.apply(grads)
+            self._update.apply(grads, largest=0.0)
         else:
             bad = max(bad, 1)
         for parameter in parameters:
             parameter.grad = None
-        return StepReport(len(means), 0.0, bad, float(means[torch.isfinite(means)].mean()))
+        return StepReport(records, 0.0, bad, float(means[torch.isfinite(means)].mean()))
+
+
+def _report(
+    norms: NDArray[np.floating], clipping_norm: float, losses: Tensor, weights: Tensor | None
+) -> StepReport:
+    """Return the report of a clipped step; ``norms`` are NaN where a record was dropped."""
+    stack = len(losses) // len(norms)
+    share = row_weights(losses, weights, stack).numpy()
+    with np.errstate(invalid="ignore"):
+        means = (losses.detach().numpy() * share).reshape(len(norms), stack).sum(axis=1)
+    finite = np.isfinite(norms)
+    kept = int(finite.sum())
+    return StepReport(
+        records=len(norms),
+        clipped_fraction=int(np.count_nonzero(norms > clipping_norm)) / len(norms),
+        non_finite=len(norms) - kept,
+        mean_loss=float(means[finite].sum()) / kept if kept else math.nan,
+    )
 
 
 def _check(name: str, value: float, valid: bool) -> None:

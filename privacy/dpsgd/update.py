@@ -43,11 +43,16 @@ class NoisyUpdate:
         self._rate = learning_rate
         self._momentum = momentum
         self._decay = weight_decay
+        self._largest = 0.0
         self._velocity = {p: torch.zeros_like(p).view(-1) for p in parameters} if momentum else {}
 
     @torch.no_grad()
-    def apply(self, sums: Iterable[tuple[nn.Parameter, Gradient]]) -> None:
-        """Take one step; ``sums`` are clipped sums, and a parameter without one has the sum zero."""
+    def apply(self, sums: Iterable[tuple[nn.Parameter, Gradient]], largest: float) -> None:
+        """Take one step; ``sums`` are clipped sums, and a parameter without one has the sum zero.
+
+        No coordinate of a sum is larger than ``largest``, which only the noise asks for.
+        """
+        self._largest = largest
         small: list[tuple[nn.Parameter, Tensor]] = []
         left = dict.fromkeys(self.parameters)
         for parameter, gradient in sums:
@@ -92,7 +97,7 @@ class NoisyUpdate:
         """Noise and apply one block: flat tensors of at most BLOCK elements."""
         unit = 1.0 / self._divisor
         if self._noise is not None:
-            block = self._noise.release(block)
+            block = self._noise.release(block, self._largest)
             unit *= self._noise.grid
         if velocity is None and not self._decay:
             weights.add_(block, alpha=-self._rate * unit)

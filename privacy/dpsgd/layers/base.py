@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from mien.errors import PrivacyError
 
@@ -160,6 +161,7 @@ class LayerRecorder(Recorder):
     def per_record(self, x: Tensor, grad: Tensor) -> tuple[Tensor, ...]:
         """Return per-record gradients, [records, *shape], in the order of :attr:`parameters`."""
 
+    @override
     def forward(self, x: Tensor) -> Tensor:
         self.calls += 1
         output: Tensor = _Recorded.apply(self, x, self.parameters[0])

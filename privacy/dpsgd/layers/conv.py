@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from typing_extensions import override
 
 from privacy.dpsgd.layers.base import Gradient, LayerRecorder, Tape, squared_norms, weighted_sum
 from privacy.dpsgd.layers.conv_choice import Method, Task, by_cost, by_trial
@@ -28,6 +29,7 @@ class ConvolutionRecorder(LayerRecorder):
         self._margins, padding = _split_padding(module)
         self._geometry = Geometry.of(module, padding)
 
+    @override
     def forward(self, x: Tensor) -> Tensor:
         """Pad outside of the layer where its padding is not the same zeros on both sides."""
         if self._margins is not None:
@@ -35,6 +37,7 @@ class ConvolutionRecorder(LayerRecorder):
             x = functional.pad(x, self._margins, mode="constant" if mode == "zeros" else mode)
         return super().forward(x)
 
+    @override
     def compute(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         g, m = self._geometry, self.module
         zeros = [0] * len(g.kernel)
@@ -42,6 +45,7 @@ class ConvolutionRecorder(LayerRecorder):
             x, m.weight, m.bias, g.stride, g.padding, g.dilation, False, zeros, g.groups
         ), ()
 
+    @override
     def differentiate(
         self, x: Tensor, saved: tuple[Tensor, ...], grad: Tensor, wanted: bool
     ) -> Tensor | None:
@@ -50,6 +54,7 @@ class ConvolutionRecorder(LayerRecorder):
         self.capture(x, grad)
         return result
 
+    @override
     def per_record(self, x: Tensor, grad: Tensor) -> tuple[Tensor, ...]:
         kernel = KERNELS[self._method.kernel if self._method.kernel in KERNELS else "patches"]
         found = {
@@ -58,6 +63,7 @@ class ConvolutionRecorder(LayerRecorder):
         }
         return tuple(found[parameter]() for parameter in self.parameters)
 
+    @override
     def observe(self, x: Tensor, grad: Tensor) -> Tensor:
         if not self.trains(self.module.weight):
             return super().observe(x, grad)
@@ -74,6 +80,7 @@ class ConvolutionRecorder(LayerRecorder):
             total = total + squared_norms(self._kept[-1])
         return total
 
+    @override
     def contract(self, weights: Tensor) -> Sequence[Gradient]:
         if self._method.keep or not self.trains(self.module.weight):
             return super().contract(weights)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from typing_extensions import override
 
 from privacy.dpsgd.layers.base import Gradient, LayerRecorder
 
@@ -16,20 +17,24 @@ class EmbeddingRecorder(LayerRecorder):
 
     module: nn.Embedding
 
+    @override
     def compute(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         return functional.embedding(x, self.module.weight, self.module.padding_idx), ()
 
+    @override
     def differentiate(
         self, x: Tensor, saved: tuple[Tensor, ...], grad: Tensor, wanted: bool
     ) -> Tensor | None:
         self.capture(x, grad)
         return None
 
+    @override
     def per_record(self, x: Tensor, grad: Tensor) -> tuple[Tensor, ...]:
         tokens, grads = self._tokens(x, grad)
         dense = grads.new_zeros(len(tokens), *self.module.weight.shape)
         return (dense.scatter_add_(1, tokens.unsqueeze(2).expand_as(grads), grads),)
 
+    @override
     def observe(self, x: Tensor, grad: Tensor) -> Tensor:
         """Sum each record's gradients by token, after sorting, and keep the sums."""
         tokens, grads = self._tokens(x, grad)
@@ -42,6 +47,7 @@ class EmbeddingRecorder(LayerRecorder):
         self._kept = [tokens, self._tokens(x, grad)[1]]
         return sums.square().sum((1, 2))
 
+    @override
     def contract(self, weights: Tensor) -> Sequence[Gradient]:
         (tokens, grads), self._kept = self._kept, []
         total = grads.new_zeros(self.module.weight.shape)

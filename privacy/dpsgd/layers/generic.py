@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 from torch.func import functional_call, vjp, vmap
 from torch.utils import _pytree as pytree
 
@@ -28,6 +29,7 @@ class GenericRecorder(Recorder):
         )
         self._forward = module.forward
 
+    @override
     def forward(self, *arguments: Any, **keywords: Any) -> Any:
         self.calls += 1
         detached = {name: p.detach() for name, p in self.module.named_parameters()}

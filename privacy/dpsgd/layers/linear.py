@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from typing_extensions import override
 
 from privacy.dpsgd.layers.base import Gradient, LayerRecorder, OuterSum, squared_norms
 from privacy.dpsgd.layers.ghost import ghost_norms
@@ -24,15 +25,18 @@ class LinearRecorder(LayerRecorder):
     module: nn.Linear
     _formed = False
 
+    @override
     def compute(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         return functional.linear(x, self.module.weight, self.module.bias), ()
 
+    @override
     def differentiate(
         self, x: Tensor, saved: tuple[Tensor, ...], grad: Tensor, wanted: bool
     ) -> Tensor | None:
         self.capture(x, grad)
         return grad @ self.module.weight if wanted else None
 
+    @override
     def per_record(self, x: Tensor, grad: Tensor) -> tuple[Tensor, ...]:
         inputs, outputs = self._positions(x), self._positions(grad)
         found = {
@@ -41,6 +45,7 @@ class LinearRecorder(LayerRecorder):
         }
         return tuple(found[parameter]() for parameter in self.parameters)
 
+    @override
     def observe(self, x: Tensor, grad: Tensor) -> Tensor:
         inputs, outputs = self._positions(x), self._positions(grad)
         _, positions, features = inputs.shape
@@ -55,6 +60,7 @@ class LinearRecorder(LayerRecorder):
             total = total + squared_norms(outputs if positions == 1 else outputs.sum(1))
         return total
 
+    @override
     def contract(self, weights: Tensor) -> Sequence[Gradient]:
         if self._formed:
             return super().contract(weights)

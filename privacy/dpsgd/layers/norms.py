@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from privacy.dpsgd.layers.base import LayerRecorder
 
@@ -18,6 +19,7 @@ class _AffineRecorder(LayerRecorder):
         found = {self.module.weight: scale, self.module.bias: shift}
         return tuple(self.sum_rows(found[parameter]) for parameter in self.parameters)  # type: ignore[arg-type]
 
+    @override
     def per_record(self, x: Tensor, grad: Tensor) -> tuple[Tensor, ...]:
         return self._gradients
 
@@ -33,6 +35,7 @@ class GroupNormRecorder(_AffineRecorder):
 
     module: nn.GroupNorm
 
+    @override
     def compute(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         m = self.module
         rows, channels = x.shape[:2]
@@ -42,6 +45,7 @@ class GroupNormRecorder(_AffineRecorder):
         )
         return y, (mean, rstd)
 
+    @override
     def differentiate(
         self, x: Tensor, saved: tuple[Tensor, ...], grad: Tensor, wanted: bool
     ) -> Tensor | None:
@@ -70,11 +74,13 @@ class LayerNormRecorder(_AffineRecorder):
 
     module: nn.LayerNorm
 
+    @override
     def compute(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         m = self.module
         y, mean, rstd = torch.native_layer_norm(x, m.normalized_shape, m.weight, m.bias, m.eps)
         return y, (mean, rstd)
 
+    @override
     def differentiate(
         self, x: Tensor, saved: tuple[Tensor, ...], grad: Tensor, wanted: bool
     ) -> Tensor | None:
