@@ -70,6 +70,7 @@ class OnFaces(nn.Module):
         self.column = registry.spec(name).inputs[0]
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return logits."""
         result: Tensor = self.network({self.column: x})
         return result
 
@@ -103,10 +104,26 @@ class Workload:
 
 
 WORKLOADS = {
-    "mlp": Workload("8-16-1, B=256", lambda: OnFaces("face_shape"), (8,), 256, 2, 0.7, 5, 60),
+    "mlp": Workload(
+        "8-16-1, B=256",
+        lambda: nn.Sequential(nn.Linear(8, 16), nn.Sigmoid(), nn.Linear(16, 1)),
+        (8,),
+        256,
+        2,
+        0.7,
+        5,
+        60,
+    ),
     "cnn": Workload("small CNN, 64×64, B=64", Convolutional, (3, 64, 64), 64, 10, 1.10, 2.7, 9),
     "resnet": Workload(
-        "ResNet-50 GroupNorm, 112×112, B=8", lambda: OnFaces("resnet50_private"), (3, 112, 112), 8, 26, 1.22, 2.3, 7
+        "ResNet-50 GroupNorm, 112×112, B=8",
+        lambda: OnFaces("resnet50_private"),
+        (3, 112, 112),
+        8,
+        26,
+        1.22,
+        2.3,
+        7,
     ),
     "hsanet": Workload(
         "HSANet(3×3) GroupNorm, 112×112, B=8",
@@ -176,7 +193,9 @@ def opacus_step(work: Workload) -> Callable[[], object]:
 STEPS = {"plain": plain_step, "ours": private_step, "opacus": opacus_step}
 
 
-def processor_times(steps: dict[str, Callable[[], object]], rounds: int, repeat: int) -> dict[str, list[float]]:
+def processor_times(
+    steps: dict[str, Callable[[], object]], rounds: int, repeat: int
+) -> dict[str, list[float]]:
     """Return each step's processor seconds, one entry a round; within a round the steps take turns."""
     times: dict[str, list[float]] = {name: [] for name in steps}
     for step in steps.values():
@@ -233,14 +252,20 @@ def measure(quick: bool) -> list[Row]:
         gc.collect()
         plain = statistics.median(times["plain"]) * 1e3
         rows.append(Row(f"{work.title}: plain", plain, "ms"))
-        rows.append(at_most(f"{work.title}: ours / plain", ratio(times, "ours", "plain"), "×", work.slower_than_plain))
         rows.append(
-            at_least(f"{work.title}: Opacus / ours", ratio(times, "opacus", "ours"), "×", work.faster_than_opacus)
+            at_most(f"{work.title}: ours / plain", ratio(times, "ours", "plain"), "×", work.slower_than_plain)
+        )
+        rows.append(
+            at_least(
+                f"{work.title}: Opacus / ours", ratio(times, "opacus", "ours"), "×", work.faster_than_opacus
+            )
         )
         if key != "mlp":
             peaks = {variant: peak_megabytes(key, variant) for variant in ("plain", "ours")}
             note = f"{peaks['ours']:.0f} MB against {peaks['plain']:.0f}"
-            rows.append(at_most(f"{work.title}: peak memory", peaks["ours"] / peaks["plain"], "×", 1.35, note))
+            rows.append(
+                at_most(f"{work.title}: peak memory", peaks["ours"] / peaks["plain"], "×", 1.35, note)
+            )
     return rows
 
 

@@ -107,7 +107,7 @@ class ClippingEngine:
             self._check_losses(rows)
             share = row_weights(rows, weights, self._tape.stack)
             self._tape.start(len(rows))
-            rows.backward(share)
+            torch.autograd.backward([rows], [share])
         self._check_escapes()
         for gradients in self._tape.shared.values():
             self._tape.squared_norms.append(squared_norms(gradients))

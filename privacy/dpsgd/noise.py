@@ -137,7 +137,7 @@ class GridGaussian:
         value = sums.astype(np.float64) / self.grid + np.where(upper, -noise, noise)
         if not np.isfinite(value).all():  # a sum that is not a number is never sure, so it comes here
             raise PrivacyError("private step: a clipped sum is not finite; no noise can hide that")
-        result = np.rint(value)
+        result: NDArray[np.float64] = np.rint(value)
         error = _ERROR_64 * _SCALE + _ROUNDING_64 * np.abs(value)
         for index in np.flatnonzero((np.abs(value - result) >= 0.5 - error) | (tail < _FEW_DIGITS)):
             result[index] = self._third_pass(int(uniform[index]), float(sums[index]))

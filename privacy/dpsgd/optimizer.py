@@ -34,7 +34,7 @@ from privacy.dpsgd.update import NoisyUpdate
 from privacy.randomness import RandomSource
 
 MARGIN = 2.0**-11
-"""The noise is so much stronger than sigma C, relatively: float32 sums of 4096 records err by less than C / 4096."""
+"""Relative surplus of the noise: clipped float32 sums of up to 4096 records err by less than C / 4096."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,7 +138,7 @@ class PrivateTrainer:
             parameter.grad = None
         rows = losses()
         share = row_weights(rows, weights, self._stack)
-        rows.backward(share)
+        torch.autograd.backward([rows], [share])
         grads = [(p, p.grad) for p in parameters if p.grad is not None]
         records = len(rows) // self._stack
         means = (rows.detach() * share).view(records, -1).sum(1)

@@ -89,9 +89,9 @@ class NoisyUpdate:
         for start in range(0, len(total), BLOCK):
             part = slice(start, start + BLOCK)
             self._step(weights[part], total[part], None if velocity is None else velocity[part])
-        torch._foreach_copy_(views, weights.split(sizes))
+        torch._foreach_copy_(views, torch.split(weights, sizes))
         if velocity is not None:
-            torch._foreach_copy_(velocities, velocity.split(sizes))
+            torch._foreach_copy_(velocities, torch.split(velocity, sizes))
 
     def _step(self, weights: Tensor, block: Tensor, velocity: Tensor | None) -> None:
         """Noise and apply one block: flat tensors of at most BLOCK elements."""
@@ -111,9 +111,9 @@ class NoisyUpdate:
 def _blocks(gradient: Gradient) -> Iterator[Tensor]:
     """Yield a gradient's elements in order, as flat tensors of at most BLOCK."""
     if isinstance(gradient, Tensor):
-        yield from gradient.reshape(-1).split(BLOCK)
+        yield from torch.split(gradient.reshape(-1), BLOCK)
         return
     height, width = gradient.left.shape[1], gradient.right.shape[1]
     step = max(1, BLOCK // width)
     for start in range(0, height, step):
-        yield from gradient.rows(start, min(height, start + step)).view(-1).split(BLOCK)
+        yield from torch.split(gradient.rows(start, min(height, start + step)).view(-1), BLOCK)

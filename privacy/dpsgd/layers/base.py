@@ -128,7 +128,7 @@ class Recorder(ABC):
     def sum_rows(self, per_row: Tensor) -> Tensor:
         """Return [rows, ...] summed over the rows of each record: [records, ...]."""
         stack = self.tape.stack
-        return per_row if stack == 1 else per_row.unflatten(0, (-1, stack)).sum(1)
+        return per_row if stack == 1 else per_row.view(-1, stack, *per_row.shape[1:]).sum(1)
 
     def check_rows(self, tensor: Tensor) -> None:
         """Raise PrivacyError unless the leading dimension of ``tensor`` is the batch."""
@@ -194,7 +194,7 @@ class _Recorded(torch.autograd.Function):
         return output
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor | None, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor | None, None]:
         x, *saved = ctx.saved_tensors
         return None, ctx.recorder.differentiate(x, tuple(saved), grad, ctx.needs_input_grad[1]), None
 

@@ -57,11 +57,12 @@ class ConvolutionRecorder(LayerRecorder):
     @override
     def per_record(self, x: Tensor, grad: Tensor) -> tuple[Tensor, ...]:
         kernel = KERNELS[self._method.kernel if self._method.kernel in KERNELS else "patches"]
-        found = {
-            self.module.weight: lambda: self.sum_rows(kernel(self._geometry, x, grad)),
-            self.module.bias: lambda: self._bias_gradients(grad),
-        }
-        return tuple(found[parameter]() for parameter in self.parameters)
+        gradients = []
+        if self.trains(self.module.weight):
+            gradients.append(self.sum_rows(kernel(self._geometry, x, grad)))
+        if self.trains(self.module.bias):
+            gradients.append(self._bias_gradients(grad))
+        return tuple(gradients)
 
     @override
     def observe(self, x: Tensor, grad: Tensor) -> Tensor:

@@ -104,7 +104,7 @@ def by_trial(task: Task, x: Tensor, grad: Tensor) -> Method:
         forming = _seconds(lambda kernel=kernel: squared_norms(kernel(g, x, grad)))  # type: ignore[misc]
         costs[Method(name)] = forming + whole
         if records * task.weights * formed.element_size() <= KEPT_BYTES:
-            per_record = formed.unflatten(0, (records, -1)).sum(1)
+            per_record = formed.view(records, -1, *formed.shape[1:]).sum(1)
             costs[Method(name, keep=True)] = forming + _seconds(
                 lambda kept=per_record: weighted_sum(weights, kept)  # type: ignore[misc]
             )

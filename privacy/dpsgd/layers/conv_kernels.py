@@ -211,5 +211,5 @@ def window_gram(geometry: Geometry, x: Tensor, positions: tuple[int, ...]) -> Te
 def _by_record(tensor: Tensor, records: int) -> Tensor:
     """Return [rows, groups, features, positions] as [records * groups, features, stack * positions]."""
     if len(tensor) != records:
-        tensor = tensor.unflatten(0, (records, -1)).movedim(1, 3).flatten(3)
+        tensor = tensor.view(records, -1, *tensor.shape[1:]).movedim(1, 3).flatten(3)
     return tensor.flatten(0, 1)

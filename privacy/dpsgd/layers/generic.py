@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from typing_extensions import override
 from torch.func import functional_call, vjp, vmap
 from torch.utils import _pytree as pytree
+from typing_extensions import override
 
 from mien.errors import PrivacyError
 from privacy.dpsgd.layers.base import Recorder, Tape

@@ -39,11 +39,12 @@ class LinearRecorder(LayerRecorder):
     @override
     def per_record(self, x: Tensor, grad: Tensor) -> tuple[Tensor, ...]:
         inputs, outputs = self._positions(x), self._positions(grad)
-        found = {
-            self.module.weight: lambda: torch.bmm(outputs.transpose(1, 2), inputs),
-            self.module.bias: lambda: outputs.sum(1),
-        }
-        return tuple(found[parameter]() for parameter in self.parameters)
+        gradients = []
+        if self.trains(self.module.weight):
+            gradients.append(torch.bmm(outputs.transpose(1, 2), inputs))
+        if self.trains(self.module.bias):
+            gradients.append(outputs.sum(1))
+        return tuple(gradients)
 
     @override
     def observe(self, x: Tensor, grad: Tensor) -> Tensor:
@@ -66,11 +67,12 @@ class LinearRecorder(LayerRecorder):
             return super().contract(weights)
         (inputs, outputs), self._kept = self._kept, []
         scaled = (outputs * weights.view(-1, 1, 1)).flatten(0, 1)
-        found = {
-            self.module.weight: lambda: OuterSum(scaled, inputs.flatten(0, 1)),
-            self.module.bias: lambda: scaled.sum(0),
-        }
-        return [found[parameter]() for parameter in self.parameters]
+        result: list[Gradient] = []
+        if self.trains(self.module.weight):
+            result.append(OuterSum(scaled, inputs.flatten(0, 1)))
+        if self.trains(self.module.bias):
+            result.append(scaled.sum(0))
+        return result
 
     def _positions(self, tensor: Tensor) -> Tensor:
         """Return [rows, ..., features] as [records, positions, features]."""
