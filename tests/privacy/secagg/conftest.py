@@ -162,3 +162,14 @@ def federation() -> Callable[..., Federation]:
         return Federation(size, policy, seed, restart=restart)
 
     return make
+
+
+@pytest.fixture(scope="module")
+def module_federation() -> Callable[[int], Federation]:
+    return lambda size: Federation(size, LENIENT, 1, restart=False)
+
+
+@pytest.fixture
+def signer() -> Identity:
+    """Return an identity that belongs to nobody."""
+    return Identity.generate(TestOnlySource(99, "nobody"))
