@@ -19,6 +19,7 @@ what most of a person's photos say; small alpha gives clients with one value onl
 
 from __future__ import annotations
 
+import heapq
 from typing import Literal
 
 import numpy as np
@@ -96,14 +97,14 @@ def _balanced(order: list[int], photos: NDArray[np.int64], clients: int, min_per
 
     Clients with fewer than ``min_persons`` persons come first.
     """
-    load = [0] * clients
     held = [0] * clients
+    queue = [(False, 0, client) for client in range(clients)]  # (has enough persons, photos, client)
     owners: dict[int, int] = {}
     for person in sorted(order, key=lambda each: -int(photos[each])):
-        client = min(range(clients), key=lambda each: (held[each] >= min_persons, load[each], each))
+        _, load, client = queue[0]
         owners[person] = client
-        load[client] += int(photos[person])
         held[client] += 1
+        heapq.heapreplace(queue, (held[client] >= min_persons, load + int(photos[person]), client))
     return owners
 
 

@@ -84,7 +84,6 @@ def test_a_sampled_spot_lands_to_a_fraction_of_a_pixel(size):
     ys, xs = np.mgrid[0:size, 0:size]
     found = np.array([(drawn * xs).sum(), (drawn * ys).sum()]) / drawn.sum()
     expected = (np.array([230.0 - 60.0, 120.0 - 40.0]) / 300.0) * size - 0.5
-    # The square's corner lies at a pixel centre, so what is drawn is the plane from there on.
     np.testing.assert_allclose(found, expected, atol=0.02 * size / 16)
 
 
