@@ -166,10 +166,12 @@ def secure_sum(
         update, request = base * np.float32(1 - number / (2 * clients)), requests.pop(name)
         masked: Any = None
 
-        def upload(client: SecAggClient, update: Any = update, request: bytes = request) -> bytes:
+        def upload(
+            client: SecAggClient, update: Any = update, request: bytes = request, count: int = number % 50
+        ) -> bytes:
             nonlocal masked, total
             own = client.plan_of(request)
-            vector = layout.encode(update, 1.0, number % 50, {}, own, fleet.source).vector
+            vector = layout.encode(update, 1.0, count, {}, own, fleet.source).vector
             pause = time.thread_time()
             total += vector
             fleet.watch[client.name].seconds -= time.thread_time() - pause  # the check is no client's work
