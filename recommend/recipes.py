@@ -18,6 +18,7 @@ from recommend.knowledge.model import Recipe
 FULLEST = 0.92  # the strongest dose: nothing on skin covers it entirely
 ASHY = 0.75  # lighter than the skin with less than this share of its chroma
 LONGEST_STRIDE = 3.0
+PALE = 78.0  # above this lightness skin has little chroma to lose, and paler is not ashy
 PLAIN_DOSE = 0.5
 
 
@@ -62,7 +63,7 @@ def resolve(recipe: Recipe, own: Lab) -> Swatch:
 
 def is_ashy(own: Lab, on: Lab) -> bool:
     """Say whether a colour on skin looks ashy: lighter than the skin, yet clearly less colourful."""
-    return on.l > own.l + 0.5 and on.chroma < ASHY * own.chroma
+    return on.l > own.l + 0.5 and on.chroma < ASHY * own.chroma and own.l < PALE
 
 
 def _stretch(own: Lab, wanted: Lab, stride: float) -> Lab:

@@ -8,7 +8,7 @@ TEMPLATE = """<!doctype html>
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
 <title>Mien · {{ say('label.sheet_title') }}</title>
 <style>
-@page { size: A4; margin: 9mm; }
+@page { size: A4; margin: 7mm; }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 210mm; padding: 4mm; background: {{ paper }}; color: {{ ink }};
   font: 8.1pt/1.32 "Helvetica Neue", Arial, "Noto Sans CJK SC", "Noto Sans SC", "PingFang SC",
@@ -35,7 +35,11 @@ ol { margin: .8mm 0; padding-left: 4mm; }
 footer { border-top: .2mm solid {{ line }}; margin-top: 2mm; padding-top: 1.5mm; }
 @media screen and (max-width: 700px) { .top { grid-template-columns: 1fr; } .cards { columns: 1; }
   body { font-size: 11pt; } h2 { font-size: 12pt; } .part, .number { font-size: 9pt; } }
-@media print { body { padding: 0; background: #fff; } }
+@media print { body { padding: 0; max-width: none; background: #fff; font-size: 6.2pt; line-height: 1.2; }
+  h1 { font-size: 14pt; } h2 { font-size: 7.4pt; } .cards { columns: 4; column-gap: 3mm; } .part { font-size: 5.8pt; }
+  .number { font-size: 6.4pt; height: 3.8mm; min-width: 3.8mm; line-height: 3.8mm; }
+  .top { grid-template-columns: 68mm 1fr; margin-bottom: 2mm; } .face { max-height: 70mm; }
+  header { margin-bottom: 2mm; padding-bottom: 1mm; } article { padding-bottom: 1.4mm; } ol { padding-left: 3.4mm; } }
 </style>
 </head>
 <body>
@@ -61,7 +65,7 @@ footer { border-top: .2mm solid {{ line }}; margin-top: 2mm; padding-top: 1.5mm;
 <article style="--c: {{ colours[card.domain] }}">
 <span class="part quiet">{{ card.domain_name }} · {{ '%g' % card.minutes }} {{ say('label.minutes') }}</span>
 <h2><span class="number">{{ card.number }}</span>{{ card.title }}{% if card.starred %} ★{% endif %}</h2>
-{% for place in places(card) %}<p class="quiet">{{ place }}</p>{% endfor %}
+{% if card.places %}<p class="quiet">{{ places(card) | join(" · ") }}</p>{% endif %}
 <ol>{% for step in card.steps %}<li>{{ step }}</li>{% endfor %}</ol>
 {% for tint in card.colours %}<p class="swatch"><i style="background: {{ tint.swatch.hex }}"></i><i style="background: {{ tint.swatch.on_hex }}"></i>{{ tint.name }} {{ tint.swatch.hex }}</p>{% endfor %}
 <p>{{ card.reason }}</p>{% for why in card.why if why.origin == 'photo' %}<p class="quiet">{{ why.sentence }}</p>{% endfor %}

@@ -58,18 +58,20 @@ class _Upright:
 
 
 def fit_steadily(image: NDArray[np.uint8], box: FaceBox) -> Fit:
-    """Fit the face in ``box`` of ``image`` (uint8 RGB [H, W, 3]) thirty times and average.
+    """Fit the face in ``box`` of ``image`` (uint8 RGB [H, W, 3]) many times and average.
 
     Raises MissingModelError when the landmark model is not installed.
     """
     points = fit_landmarks(image, box)
-    first = _turn_upright(image, points)
-    points = first.to_photo(_fit_with_mirror(first.image, SHIFTS[:1], SCALES[1:2]).mean(axis=0))
-    second = _turn_upright(image, points)
-    samples = _fit_with_mirror(second.image, SHIFTS, SCALES)
+    for scales in (SCALES[1:2], SCALES):
+        # The upright picture depends on the fit it is cut by; each round forgets more of the first one.
+        upright = _turn_upright(image, points)
+        points = upright.to_photo(_fit_with_mirror(upright.image, SHIFTS[:1], scales).mean(axis=0))
+    upright = _turn_upright(image, points)
+    samples = _fit_with_mirror(upright.image, SHIFTS, SCALES)
     mean = samples.mean(axis=0)
     spread = float(np.sqrt(np.mean(np.sum((samples - mean) ** 2, axis=2)))) / EYE_DISTANCE
-    return Fit(second.to_photo(mean), second.to_photo(samples), spread)
+    return Fit(upright.to_photo(mean), upright.to_photo(samples), spread)
 
 
 def _turn_upright(image: NDArray[np.uint8], points: Points) -> _Upright:

@@ -28,7 +28,7 @@ Code = Literal[
     "turned", "tilted", "eyes_closed", "mouth_open", "fringe", "glasses", "makeup_worn",
 ]  # fmt: skip
 
-SMALL_FACE = 26.0  # pixels between the eyes
+SMALL_FACE = 18.0  # pixels between the eyes
 UNSTEADY = 0.06  # eye distances
 BLUR = -3.0
 DARK_SCENE, DARK_EYE_WHITE = 0.16, 0.035  # luminance, 0..1

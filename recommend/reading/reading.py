@@ -31,7 +31,7 @@ from recommend.reading.skin import SkinReading, assemble, read_skin
 
 SHAPE_LEAD = 0.15  # a shape is decided at p ≥ .5 when the next one is this far behind
 SHAPE_SURE = 0.5
-DEPTH_SURE = 0.6
+DEPTH_SURE = 0.85  # of a set of depths; half a stop must not turn the advice
 
 Region = tuple[float, float, float, float]  # left, top, right, bottom as fractions of the picture
 
