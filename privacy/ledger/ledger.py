@@ -248,6 +248,8 @@ class Ledger:
             )
         for record in content.records:
             self._take(record)
+        if content.unterminated:
+            self._log.terminate()
         head = Anchor(self._records[-1].seq, self._records[-1].hash)
         if content.torn:
             found = [charge.to_json() for charge in readable_charges(content.torn)]

@@ -29,10 +29,13 @@ from privacy.ledger.records import GENESIS, Record, parse_line
 
 @dataclasses.dataclass(frozen=True)
 class LogContent:
-    """What was read: the records in order, and the bytes after the last one where a write was cut short."""
+    """What was read: the records in order, and what a write that was cut short left behind the last one."""
 
     records: list[Record]
     torn: bytes
+    """Unreadable bytes at the end."""
+    unterminated: bool
+    """True where the last record is whole but for its newline: it counts, and the newline is still due."""
 
 
 def read_log(path: Path) -> LogContent:
@@ -46,8 +49,7 @@ def read_log(path: Path) -> LogContent:
     cursor = 0
     while cursor < len(data):
         end = data.find(b"\n", cursor)
-        if end < 0:
-            break
+        end = len(data) if end < 0 else end
         record = parse_line(data[cursor:end])
         if record is not None:
             _check_chain(path, records, record)
@@ -57,7 +59,7 @@ def read_log(path: Path) -> LogContent:
         cursor = end + 1
     if not records:
         raise LedgerError(f"ledger {path}: the first record is not readable; restore the file from a backup")
-    return LogContent(records, data[position:])
+    return LogContent(records, data[position:], unterminated=position > len(data))
 
 
 def _check_chain(path: Path, records: list[Record], record: Record) -> None:
@@ -116,6 +118,10 @@ class Log:
         """Append ``recovered`` behind a torn tail, which is made durable first so that its hash stays true."""
         _sync(self._descriptor())
         self._write(b"\n" + recovered.to_line())
+
+    def terminate(self) -> None:
+        """Write the newline that the last record lacks."""
+        self._write(b"\n")
 
     def append(self, record: Record) -> None:
         """Append one record durably (S1). Raises LedgerError; the log must then be opened again."""
