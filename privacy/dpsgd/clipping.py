@@ -23,10 +23,12 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils import _pytree as pytree
 
 from mien.errors import PrivacyError
 from privacy.dpsgd.layers.base import Gradient, Recorder, Tape, squared_norms, weighted_sum
@@ -164,6 +166,28 @@ class ClippingEngine:
             f"private step: {', '.join(names)}: used outside of the forward of the module that holds it (or it had "
             "a .grad before), so per-record gradients are unknown. Call the module, and clear gradients before"
         )
+
+
+def check_independence(model: Callable[[Any], Any], inputs: Any) -> None:
+    """Raise PrivacyError if the first row of ``model(inputs)`` changes when the other rows do.
+
+    ``inputs`` is a tensor [rows, ...], or a nest (mapping, list) of such, of at least two rows that differ. The
+    model is called twice, without gradients, with the same state of torch's generator (for dropout).
+    """
+    leaves, layout = pytree.tree_flatten(inputs)
+    others = [torch.cat((leaf[:1], leaf[:-1])) for leaf in leaves]
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        state = torch.random.get_rng_state()
+        before = pytree.tree_leaves(model(inputs))
+        torch.random.set_rng_state(state)
+        after = pytree.tree_leaves(model(pytree.tree_unflatten(others, layout)))
+    for one, other in zip(before, after, strict=True):
+        tolerance = 64 * torch.finfo(one.dtype).eps * float(one[:1].abs().max())
+        if not torch.allclose(one[:1], other[:1], rtol=0.0, atol=tolerance):
+            raise PrivacyError(
+                "private step: the model's output for one row changes with the other rows of the batch, so that no "
+                "bound holds for one record's influence. Look for statistics over the batch dimension"
+            )
 
 
 def row_weights(losses: Tensor, weights: Tensor | None, stack: int) -> Tensor:

@@ -12,7 +12,7 @@ Rounding after adding is post-processing of the ideal mechanism and reveals noth
 secure stream as they are needed. Sixteen digits say which of 65,536 intervals N lies in; a table has their
 midpoints and half-widths. Almost always all of the interval, moved by ``s``, rounds to the same integer, and
 that is ``k``. Where it does not (one coordinate in some 700), 48 more digits are drawn and Phi^-1 is computed
-in float64; where rounding is in doubt even then (one in some millions), 128 more digits and 100-digit decimal
+in float64; where rounding is in doubt even then (one in some millions), 128 more digits and 140-digit decimal
 arithmetic decide. This is Ziv's strategy for correctly rounded functions (1991).
 
 Guarantees:
@@ -57,7 +57,11 @@ _ERROR_64 = 2.0**-37  # error of the float64 pass, in standard deviations
 _ROUNDING_64 = 2.0**-51  # relative error of the sum there
 _FEW_DIGITS = np.uint64(1 << 40)  # below it, a 64-digit uniform number has too few significant digits
 _EXTRA_BITS = 128
-_DECIMAL = Context(prec=100)
+_DECIMAL = Context(prec=140)
+_PI = Decimal(
+    "3.14159265358979323846264338327950288419716939937510582097494459230781640628620899"
+    "862803482534211706798214808651328230664709384460955058223172535940813"
+)
 
 
 class GridGaussian:
@@ -91,9 +95,10 @@ class GridGaussian:
         count = len(sums)
         digits, steps, sure = self._digits[:count], self._steps[:count], self._sure[:count]
         self._source.fill(digits)
-        for start in range(0, count, _TILE):
-            tile = slice(start, min(start + _TILE, count))
-            self._first_pass(digits[tile], sums[tile], steps[tile].numpy(), sure[tile], largest / self.grid)
+        with np.errstate(invalid="ignore"):  # a sum that is not finite is found later
+            for start in range(0, count, _TILE):
+                tile = slice(start, min(start + _TILE, count))
+                self._first_pass(digits[tile], sums[tile], steps[tile].numpy(), sure[tile], largest / self.grid)
         doubtful = np.flatnonzero(np.logical_not(sure, out=sure))
         if len(doubtful):
             steps.numpy()[doubtful] = self._second_pass(digits[doubtful], sums.numpy()[doubtful])
@@ -173,8 +178,8 @@ def inverse_normal(point: Decimal) -> Decimal:
         upper = point > Decimal("0.5")
         tail = 1 - point if upper else point
         x = Decimal(float(ndtri(float(tail))))
-        root = Decimal("2.506628274631000502415765284811045253006986740609938316629923576342293654607841")
-        for _ in range(3):  # 15 digits, then 30, then all
+        root = (2 * _PI).sqrt()
+        for _ in range(3):  # 15 digits, then 30, then 60
             density = (-x * x / 2).exp() / root
             x -= (Decimal("0.5") + density * _series(x) - tail) / density
         return -x if upper else x
