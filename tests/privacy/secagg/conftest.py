@@ -42,7 +42,7 @@ def make_plan(cohort: Iterable[str], **changes: Any) -> RoundPlan:
             "min_survivors": max(1, -(-2 * len(names) // 3)),
         },
     }
-    fields = {"training": LocalTraining, "update": Update, "secagg": SecureAggregation}
+    fields = {"update": Update, "secagg": SecureAggregation, "training": LocalTraining}
     for name in list(changes):
         for part, kind in fields.items():
             if name in kind.model_fields:
