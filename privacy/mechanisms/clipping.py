@@ -100,7 +100,7 @@ def norm_upper_bound(vector: NDArray[np.floating]) -> float:
     wide = vector.astype(np.float64)
     unit = 1.0
     if not _SMALL < largest < _LARGE:
-        unit = math.ldexp(1.0, math.frexp(largest)[1])
+        unit = math.ldexp(1.0, math.frexp(largest)[1] - 1)  # dividing by a power of two is exact
         wide = wide / unit
     error = (vector.size + 8) * _UNIT
     norm = math.sqrt(float(np.dot(wide, wide))) * (1.0 + error)
