@@ -98,7 +98,9 @@ class GridGaussian:
         with np.errstate(invalid="ignore"):  # a sum that is not finite is found later
             for start in range(0, count, _TILE):
                 tile = slice(start, min(start + _TILE, count))
-                self._first_pass(digits[tile], sums[tile], steps[tile].numpy(), sure[tile], largest / self.grid)
+                self._first_pass(
+                    digits[tile], sums[tile], steps[tile].numpy(), sure[tile], largest / self.grid
+                )
         doubtful = np.flatnonzero(np.logical_not(sure, out=sure))
         if len(doubtful):
             steps.numpy()[doubtful] = self._second_pass(digits[doubtful], sums.numpy()[doubtful])

@@ -28,7 +28,9 @@ class Reference:
         return result
 
     def norms(self, gradients: list[list[Tensor]]) -> Tensor:
-        return torch.stack([torch.sqrt(sum(g.double().square().sum() for g in record)) for record in gradients])
+        return torch.stack(
+            [torch.sqrt(sum(g.double().square().sum() for g in record)) for record in gradients]
+        )
 
     def clipped_sum(self, gradients: list[list[Tensor]], norm: float) -> Tensor:
         flat = torch.stack([torch.cat([g.flatten() for g in record]) for record in gradients])
@@ -53,7 +55,9 @@ class Reference:
         flat = [sums.get(id(p), torch.zeros_like(p)).flatten() for p in engine.parameters]
         return torch.cat(flat).detach(), clipped.norms
 
-    def error(self, model: nn.Module, losses: Losses, records: int, stack: int = 1, **options: object) -> float:
+    def error(
+        self, model: nn.Module, losses: Losses, records: int, stack: int = 1, **options: object
+    ) -> float:
         """Return the relative L2 error of our clipped sum; half of the records are clipped."""
         gradients = self.gradients(model, losses, records, stack)
         norm = float(self.norms(gradients).median())

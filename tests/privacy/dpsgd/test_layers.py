@@ -39,7 +39,10 @@ LAYERS = {
     "linear, no bias": (lambda: nn.Linear(8, 4, bias=False), (8,)),
     "linear, few positions": (lambda: nn.Linear(8, 9), (3, 8)),
     "linear, many positions": (lambda: nn.Linear(4, 3), (5, 6, 4)),
-    "chain": (lambda: nn.Sequential(nn.Linear(8, 5), nn.Tanh(), nn.Linear(5, 3), nn.ReLU(), nn.Linear(3, 2)), (8,)),
+    "chain": (
+        lambda: nn.Sequential(nn.Linear(8, 5), nn.Tanh(), nn.Linear(5, 3), nn.ReLU(), nn.Linear(3, 2)),
+        (8,),
+    ),
     "chain of sigmoids": (lambda: nn.Sequential(nn.Linear(8, 16), nn.Sigmoid(), nn.Linear(16, 1)), (8,)),
     "chain on tokens": (lambda: nn.Sequential(nn.Linear(8, 5), nn.Tanh(), nn.Linear(5, 3)), (4, 8)),
     "convolution": (lambda: nn.Conv2d(3, 8, 3, padding=1), (3, 9, 9)),
@@ -68,7 +71,9 @@ LAYERS = {
 }
 
 
-@pytest.mark.filterwarnings("ignore:.*performance drop.*:UserWarning", "ignore:.*even kernel lengths.*:UserWarning")
+@pytest.mark.filterwarnings(
+    "ignore:.*performance drop.*:UserWarning", "ignore:.*even kernel lengths.*:UserWarning"
+)
 @pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
 @pytest.mark.parametrize("stack", [1, 3])
 @pytest.mark.parametrize("layer", LAYERS)
@@ -93,7 +98,9 @@ def test_an_embedding_equals_the_naive_loop(reference, stack, dtype):
     torch.manual_seed(0)
     model = nn.Sequential(nn.Embedding(7, 4, padding_idx=0), nn.Flatten(), nn.Linear(24, 3)).to(dtype)
     tokens = torch.randint(0, 7, (8 * stack, 6))  # tokens repeat within a record
-    assert reference.error(model, lambda rows: model(tokens[rows]).square().sum(1), 8, stack) <= TOLERANCE[dtype]
+    assert (
+        reference.error(model, lambda rows: model(tokens[rows]).square().sum(1), 8, stack) <= TOLERANCE[dtype]
+    )
 
 
 METHODS = [Method("ghost"), *(Method(name, keep) for name in conv_kernels.KERNELS for keep in (True, False))]
@@ -120,7 +127,9 @@ def test_every_method_of_clipping_a_convolution_is_right(reference, monkeypatch,
 
 def test_trying_all_methods_changes_nothing_but_rounding(reference):
     torch.manual_seed(0)
-    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 1), nn.ReLU(), nn.Conv2d(8, 4, 3, groups=2))
+    model = nn.Sequential(
+        nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 1), nn.ReLU(), nn.Conv2d(8, 4, 3, groups=2)
+    )
     x = torch.randn(6, 3, 10, 10)
     assert reference.error(model, lambda r: model(x[r]).flatten(1).square().sum(1), 6, autotune=True) <= 1e-5
 
@@ -156,7 +165,9 @@ def test_shared_parameters_are_added_up_before_the_norm(reference, dtype, stack)
     torch.manual_seed(0)
     model = Tied().to(dtype)
     tokens = torch.randint(0, 9, (6 * stack, 4))
-    assert reference.error(model, lambda rows: model(tokens[rows]).square().sum(1), 6, stack) <= TOLERANCE[dtype]
+    assert (
+        reference.error(model, lambda rows: model(tokens[rows]).square().sum(1), 6, stack) <= TOLERANCE[dtype]
+    )
 
 
 def test_a_chain_called_twice_is_right(reference):

@@ -57,7 +57,7 @@ def test_losses_must_be_one_a_row(shape):
     model = nn.Linear(3, 2)
     x = torch.randn(6, 3)
     with pytest.raises(PrivacyError, match="one loss a row"):
-        clip(model, x, lambda: (model(x).sum() * torch.ones(shape)))
+        clip(model, x, lambda: model(x).sum() * torch.ones(shape))
 
 
 def test_losses_must_be_whole_records():

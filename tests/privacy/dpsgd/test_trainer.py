@@ -41,7 +41,9 @@ def weights(model) -> torch.Tensor:
 def test_a_step_without_noise_is_the_clipped_sum_over_the_divisor(reference):
     model, x = network(), batch()
     before = weights(model)
-    expected = reference.clipped_sum(reference.gradients(model, lambda r: model(x[r]).square().sum(1), 12), 0.5)
+    expected = reference.clipped_sum(
+        reference.gradients(model, lambda r: model(x[r]).square().sum(1), 12), 0.5
+    )
     report = trainer(model).step(losses(model, x))
     assert torch.allclose((before - weights(model)) / 0.3 * 10.0, expected, rtol=1e-4, atol=1e-5)
     assert report.records == 12
@@ -70,7 +72,9 @@ def test_the_clipped_path_with_a_huge_norm_is_the_plain_path(momentum, decay):
     one = trainer(plain, clipping_norm=None, **options)
     two = trainer(clipped, clipping_norm=1e9, **options)
     for _ in range(3):
-        assert one.step(losses(plain, x)).mean_loss == pytest.approx(two.step(losses(clipped, x)).mean_loss, rel=1e-4)
+        assert one.step(losses(plain, x)).mean_loss == pytest.approx(
+            two.step(losses(clipped, x)).mean_loss, rel=1e-4
+        )
     assert torch.allclose(weights(plain), weights(clipped), rtol=1e-4, atol=1e-6)
 
 
@@ -217,7 +221,9 @@ def test_private_training_learns():
     x = torch.randn(2000, 8)
     y = (x[:, 0] + x[:, 1] > 0).float()
     model = nn.Sequential(nn.Linear(8, 16), nn.Sigmoid(), nn.Linear(16, 1))
-    steps = trainer(model, clipping_norm=1.0, noise_multiplier=1.0, divisor=200.0, learning_rate=2.0, momentum=0.5)
+    steps = trainer(
+        model, clipping_norm=1.0, noise_multiplier=1.0, divisor=200.0, learning_rate=2.0, momentum=0.5
+    )
     for step in range(60):
         rows = slice(step % 10 * 200, step % 10 * 200 + 200)
 
