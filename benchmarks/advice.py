@@ -18,24 +18,24 @@ from pathlib import Path
 import _table
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from faces.images import load_image
 from mien.errors import ImageError
 from recommend.adviser import advise
-from recommend.colour import Lab, linear_to_srgb, srgb_to_linear
+from recommend.colour import Lab, lab_of_hex, linear_to_srgb, srgb_to_linear
 from recommend.draw import annotate
 from recommend.knowledge.load import shipped
 from recommend.knowledge.validate import validate
 from recommend.preferences import Preferences
-from recommend.reading.quality import detail, unevenness
 from recommend.reading.patches import cut_out
+from recommend.reading.quality import detail, unevenness
 from recommend.reading.reading import Reading, read_face
 from recommend.recipes import is_ashy, resolve
 
 Picture = NDArray[np.uint8]
 TOP = 6
-# The middle of each ITA class and its two ends in the Monk scale's darker half, as L*, C*, hue.
+# Three skins of each ITA class as L*, C*, hue: golden, neutral and rosy.
 SKINS = {
     "depth_1": [(86, 14, 62), (82, 17, 60), (80, 18, 66)],
     "depth_2": [(76, 20, 58), (73, 21, 62), (71, 20, 66)],
@@ -81,14 +81,11 @@ def colours() -> list[_table.Row]:
         means = []
         for skins in SKINS.values():
             made = []
-            for l, c, h in skins:
-                own = Lab.from_lch(l, c, h)
+            for skin in skins:
+                own = Lab.from_lch(*skin)
                 swatch = resolve(recipe, own)
                 made.append(swatch.difference)
-                on = np.array([int(swatch.on_hex[i : i + 2], 16) for i in (1, 3, 5)], dtype=np.uint8)
-                from recommend.colour import srgb8_to_lab
-
-                ashy += is_ashy(own, Lab(*(float(v) for v in srgb8_to_lab(on))))
+                ashy += is_ashy(own, lab_of_hex(swatch.on_hex))
                 count += 1
             means.append(np.mean(made))
         worst = max(worst, max(means) / min(means))
@@ -191,7 +188,10 @@ def cropped(image: Picture, reading: Reading) -> Picture:
     low, high = reading.points.min(axis=0), reading.points.max(axis=0)
     height, width = image.shape[:2]
     left, top = int(min(0.12 * width, low[0] * 0.5)), int(min(0.08 * height, low[1] * 0.3))
-    right, bottom = int(max(0.88 * width, (high[0] + width) / 2)), int(max(0.92 * height, (high[1] + height) / 2))
+    right, bottom = (
+        int(max(0.88 * width, (high[0] + width) / 2)),
+        int(max(0.92 * height, (high[1] + height) / 2)),
+    )
     return np.ascontiguousarray(image[top:bottom, left:right])
 
 
@@ -259,7 +259,9 @@ def stability(usable: list[tuple[Picture, Reading]]) -> list[_table.Row]:
         _table.at_least(f"top {TOP} cards, Jaccard, mean", float(np.mean(total.jaccard)), "", 0.9, note),
         _table.Row(f"the same for the worst change ({worst})", float(np.mean(each[worst].jaccard)), ""),
         _table.at_least("face shape: the same first", float(np.mean(total.shape)), "share", 0.85),
-        _table.at_least("face shape: first among the other two", float(np.mean(total.shape_top2)), "share", 0.97),
+        _table.at_least(
+            "face shape: first among the other two", float(np.mean(total.shape_top2)), "share", 0.97
+        ),
         _table.Row("changed photos in which no face was found", lost / (len(usable) * len(CHANGES)), "share"),
     ]
 
@@ -318,7 +320,9 @@ def depth(usable: list[tuple[Picture, Reading]]) -> list[_table.Row]:
         if background is not None and background.skin is not None:
             swap.append(abs(background.skin.ita - reading.skin.ita))
     return [
-        _table.at_least("skin depth: 90 % interval covers, other light", float(np.mean(covered)), "share", 0.88),
+        _table.at_least(
+            "skin depth: 90 % interval covers, other light", float(np.mean(covered)), "share", 0.88
+        ),
         _table.at_most("with white paper: |ΔITA°|, median", float(np.median(paper)), "°", 3),
         _table.at_most("with white paper: |ΔITA°|, p95", float(np.percentile(paper, 95)), "°", 8),
         _table.at_most("background swapped: |ΔITA°|, median", float(np.median(swap)), "°", 1),
@@ -338,7 +342,9 @@ def other_background(image: Picture, reading: Reading) -> Picture:
     low, high = reading.points.min(axis=0), reading.points.max(axis=0)
     middle, half = (low + high) / 2, (high - low) / 2
     rows, columns = np.mgrid[: image.shape[0], : image.shape[1]]
-    outside = ((columns - middle[0]) / (1.35 * half[0])) ** 2 + ((rows - middle[1]) / (1.6 * half[1])) ** 2 > 1
+    outside = ((columns - middle[0]) / (1.35 * half[0])) ** 2 + (
+        (rows - middle[1]) / (1.6 * half[1])
+    ) ** 2 > 1
     changed = image.copy()
     changed[outside] = (40, 150, 60)
     return changed
@@ -352,8 +358,6 @@ def auc(bad: list[float], good: list[float]) -> float:
 
 def gates(usable: list[tuple[Picture, Reading]]) -> list[_table.Row]:
     """Blur and side-light photos on purpose: can the gates' figures tell?"""
-    from PIL import ImageFilter
-
     sharp, blurred, even, side = [], [], [], []
     for image, reading in usable:
         points = reading.points

@@ -51,7 +51,11 @@ def gather(folder: Path, per_person: int) -> tuple[dict[str, dict[str, list[floa
             points = fit_steadily(image, boxes[0]).points
             pose = pose_of(points)
             measures = measure(points)
-            if abs(pose.yaw) > YAW_LIMIT or abs(pose.pitch) > PITCH_LIMIT or measures["eye_opening"] < CLOSED_EYES:
+            if (
+                abs(pose.yaw) > YAW_LIMIT
+                or abs(pose.pitch) > PITCH_LIMIT
+                or measures["eye_opening"] < CLOSED_EYES
+            ):
                 continue
             open_mouth = distance(points, 62, 66) / distance(points, 48, 54) > OPEN_MOUTH
             if found == 0:

@@ -58,14 +58,14 @@ def srgb_to_linear(srgb: ArrayLike) -> Floats:
     """Undo the display's tone curve: 0..1 in, 0..1 out, proportional to light."""
     values = np.asarray(srgb, dtype=np.float64)
     curve = ((np.maximum(values, 0.0) + 0.055) / 1.055) ** 2.4
-    return np.where(values <= 0.04045, values / 12.92, curve)
+    return np.asarray(np.where(values <= 0.04045, values / 12.92, curve))
 
 
 def linear_to_srgb(linear: ArrayLike) -> Floats:
     """Apply the display's tone curve: 0..1 in, 0..1 out."""
     values = np.asarray(linear, dtype=np.float64)
     curve = 1.055 * np.maximum(values, 0.0) ** (1 / 2.4) - 0.055
-    return np.where(values <= 0.0031308, values * 12.92, curve)
+    return np.asarray(np.where(values <= 0.0031308, values * 12.92, curve))
 
 
 def linear_to_lab(linear: ArrayLike) -> Floats:
@@ -82,7 +82,7 @@ def lab_to_linear(lab: ArrayLike) -> Floats:
     y = (values[..., 0] + 16) / 116
     f = np.stack([y + values[..., 1] / 500, y, y - values[..., 2] / 200], axis=-1)
     ratio = np.where(f**3 > _EPSILON, f**3, (116 * f - 16) / _KAPPA)
-    return (ratio * _WHITE) @ _XYZ_TO_RGB.T
+    return np.asarray((ratio * _WHITE) @ _XYZ_TO_RGB.T)
 
 
 def srgb8_to_lab(pixels: NDArray[np.uint8]) -> Floats:
@@ -92,7 +92,7 @@ def srgb8_to_lab(pixels: NDArray[np.uint8]) -> Floats:
 
 def luminance(linear: ArrayLike) -> Floats:
     """Return the relative luminance (CIE Y, 0..1) of linear sRGB [..., 3]."""
-    return np.asarray(linear, dtype=np.float64) @ _LUMINANCE
+    return np.asarray(np.asarray(linear, dtype=np.float64) @ _LUMINANCE)
 
 
 def lab_of_hex(code: str) -> Lab:

@@ -52,7 +52,8 @@ class Describer:
     def notices(self, reading: Reading) -> list[tuple[str, str]]:
         """Return (what is the matter, what to do) for every notice of the drawn photo."""
         return [
-            (self.say(f"notice.{n.code}", value=abs(n.value)), self.say(f"next.{n.code}")) for n in reading.notices
+            (self.say(f"notice.{n.code}", value=abs(n.value)), self.say(f"next.{n.code}"))
+            for n in reading.notices
         ]
 
     def summary(self, reading: Reading) -> list[tuple[str, str]]:
@@ -69,10 +70,16 @@ class Describer:
             span = f"ITA {skin.ita_low:.0f}° … {skin.ita_high:.0f}°"
             depth = kb.attribute("skin_depth")
             nearest = sorted(skin.depth, key=lambda name: -skin.depth[name])[:2]
-            names = self.join([f"{self.answer(depth, name)} {100 * skin.depth[name]:.0f} %" for name in nearest])
-            rows.append((self.say("label.skin"), f"{names}; {span}, {self.say(f'label.method.{skin.method}')}"))
+            names = self.join(
+                [f"{self.answer(depth, name)} {100 * skin.depth[name]:.0f} %" for name in nearest]
+            )
+            rows.append(
+                (self.say("label.skin"), f"{names}; {span}, {self.say(f'label.method.{skin.method}')}")
+            )
             tone = kb.attribute("undertone")
-            shares = self.join([f"{self.answer(tone, name)} {100 * p:.0f} %" for name, p in skin.undertone.items()])
+            shares = self.join(
+                [f"{self.answer(tone, name)} {100 * p:.0f} %" for name, p in skin.undertone.items()]
+            )
             rows.append((self.say("label.undertone"), shares))
         return rows
 

@@ -51,12 +51,13 @@ def _cut_head(image: NDArray[np.uint8], points: Points) -> tuple[Image.Image, fl
     everything = np.vstack([points, top_of_head])
     height, width = image.shape[:2]
     low = np.clip(everything.min(axis=0) - [0.7 * unit, 0.1 * unit], 0, [width - 2, height - 2])
-    high = np.clip(everything.max(axis=0) + [0.7 * unit, 0.45 * unit], low + 2, [width, height])
-    box = (*(int(v) for v in np.floor(low)), *(int(v) for v in np.ceil(high)))
-    head = Image.fromarray(image).crop(box)
+    high = np.clip(everything.max(axis=0) + np.array([0.7, 0.45]) * unit, low + 2, [width, height])
+    left, top = (int(v) for v in np.floor(low))
+    right, bottom = (int(v) for v in np.ceil(high))
+    head = Image.fromarray(image).crop((left, top, right, bottom))
     scale = min(HEIGHT / head.height, MAX_ENLARGE)
     size = (max(2, round(head.width * scale)), max(2, round(head.height * scale)))
-    return head.resize(size, Image.Resampling.LANCZOS), scale, np.array(box[:2], dtype=np.float64)
+    return head.resize(size, Image.Resampling.LANCZOS), scale, np.array([left, top], dtype=np.float64)
 
 
 def _moved(outline: Outline, scale: float, offset: Points, photo: Image.Image) -> Outline:

@@ -56,7 +56,10 @@ class _Speaker:
         belief = profile.beliefs[condition.attribute]
         if belief.origin != "photo" or reading is None:
             key = "why.chosen" if belief.origin == "chosen" else "why.told"
-            name, answer = attribute.names.into(self.language), self.answers(attribute, (belief.answer or "",))
+            name, answer = (
+                attribute.names.into(self.language),
+                self.answers(attribute, (belief.answer or "",)),
+            )
             return Why(self.say(key, name=name, answer=answer), belief.origin, attribute.id, belief.answer)
         if attribute.kind == "measured":
             return self.measured(attribute, condition, reading)
@@ -118,5 +121,3 @@ class _Speaker:
     def answers(self, attribute: Attribute, wanted: tuple[str, ...]) -> str:
         names = [entry.names.into(self.language) for entry in attribute.answers if entry.id in wanted]
         return ("、" if self.language == "zh" else ", ").join(names)
-
-

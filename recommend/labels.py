@@ -67,8 +67,12 @@ def place_labels(zones: Sequence[UsedZone], area: Area, gap: float) -> list[Labe
     labels = []
     for side, mine in sides.items():
         mine.sort(key=lambda pair: float(pair[1][1]))
-        rows = spread([float(target[1]) for _, target in mine], area.top + gap / 2, area.bottom - gap / 2, gap)
-        labels += [Label(zone.cards, side, row, target) for (zone, target), row in zip(mine, rows, strict=True)]
+        rows = spread(
+            [float(target[1]) for _, target in mine], area.top + gap / 2, area.bottom - gap / 2, gap
+        )
+        labels += [
+            Label(zone.cards, side, row, target) for (zone, target), row in zip(mine, rows, strict=True)
+        ]
     return labels
 
 

@@ -154,7 +154,10 @@ def card_to_json(card: Card) -> dict[str, Any]:
 
 def _why(reason: Why) -> dict[str, Any]:
     plain = {name: value for name, value in dataclasses.asdict(reason).items() if value is not None}
-    return {k: round(v, 4) if isinstance(v, float) else list(v) if isinstance(v, tuple) else v for k, v in plain.items()}
+    return {
+        k: round(v, 4) if isinstance(v, float) else list(v) if isinstance(v, tuple) else v
+        for k, v in plain.items()
+    }
 
 
 def _preferences(preferences: Preferences) -> dict[str, Any]:

@@ -90,14 +90,26 @@ def _card(card: Card, speak: Describer, details: bool) -> RenderableType:
     if card.starred:
         head.append(f" {STAR}", style="yellow")
     tail = f"{card.domain_name} · {card.minutes:g} {speak.say('label.minutes')}"
-    return Panel(body, title=head, title_align="left", subtitle=tail, subtitle_align="right", border_style=colour, width=WIDTH)
+    return Panel(
+        body,
+        title=head,
+        title_align="left",
+        subtitle=tail,
+        subtitle_align="right",
+        border_style=colour,
+        width=WIDTH,
+    )
 
 
 def _swatch(tint: Tint, speak: Describer) -> Text:
     swatch = tint.swatch
-    text = Text.assemble(("    ", f"on {swatch.hex}"), " ", ("    ", f"on {swatch.own_hex}"), ("    ", f"on {swatch.on_hex}"))
+    text = Text.assemble(
+        ("    ", f"on {swatch.hex}"), " ", ("    ", f"on {swatch.own_hex}"), ("    ", f"on {swatch.on_hex}")
+    )
     text.append(f"  {tint.name}")
-    text.append(f"  {speak.say('label.product')} {swatch.hex}, {speak.say('label.on')} {swatch.on_hex}", style="dim")
+    text.append(
+        f"  {speak.say('label.product')} {swatch.hex}, {speak.say('label.on')} {swatch.on_hex}", style="dim"
+    )
     if swatch.faint:
         text.append(f" ({speak.say('label.faint')})", style="dim")
     return text

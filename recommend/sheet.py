@@ -119,7 +119,14 @@ def _hatch(domain: str) -> dict[str, Any]:
         "cross": f"M0 {half} H{step} M{half} 0 V{step}",
     }[kind]
     width = 2.2 if kind == "dots" else 1.1
-    return {"domain": domain, "angle": angle, "step": step, "path": path, "width": width, "colour": DOMAIN_COLOURS[domain]}
+    return {
+        "domain": domain,
+        "angle": angle,
+        "step": step,
+        "path": path,
+        "width": width,
+        "colour": DOMAIN_COLOURS[domain],
+    }
 
 
 def _label(label: Label) -> dict[str, Any]:

@@ -5,7 +5,8 @@ TEMPLATE = """<!doctype html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
+<meta http-equiv="Content-Security-Policy"
+ content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
 <title>Mien · {{ say('label.sheet_title') }}</title>
 <style>
 @page { size: A4; margin: 7mm; }
@@ -36,24 +37,40 @@ footer { border-top: .2mm solid {{ line }}; margin-top: 2mm; padding-top: 1.5mm;
 @media screen and (max-width: 700px) { .top { grid-template-columns: 1fr; } .cards { columns: 1; }
   body { font-size: 11pt; } h2 { font-size: 12pt; } .part, .number { font-size: 9pt; } }
 @media print { body { padding: 0; max-width: none; background: #fff; font-size: 6.2pt; line-height: 1.2; }
-  h1 { font-size: 14pt; } h2 { font-size: 7.4pt; } .cards { columns: 4; column-gap: 3mm; } .part { font-size: 5.8pt; }
+  h1 { font-size: 14pt; } h2 { font-size: 7.4pt; } .cards { columns: 4; column-gap: 3mm; }
+  .part { font-size: 5.8pt; }
   .number { font-size: 6.4pt; height: 3.8mm; min-width: 3.8mm; line-height: 3.8mm; }
   .top { grid-template-columns: 68mm 1fr; margin-bottom: 2mm; } .face { max-height: 70mm; }
-  header { margin-bottom: 2mm; padding-bottom: 1mm; } article { padding-bottom: 1.4mm; } ol { padding-left: 3.4mm; } }
+  header { margin-bottom: 2mm; padding-bottom: 1mm; } article { padding-bottom: 1.4mm; }
+  ol { padding-left: 3.4mm; } }
 </style>
 </head>
 <body>
 <header><h1>{{ say('label.look') }}</h1><p>{{ total }}</p></header>
 <section class="top">
-<svg class="face" viewBox="0 0 {{ face.width }} {{ face.height }}" role="img" aria-label="{{ say('label.where') }}">
+<svg class="face" viewBox="0 0 {{ face.width }} {{ face.height }}" role="img"
+ aria-label="{{ say('label.where') }}">
 <defs>{% for hatch in face.hatches %}
-<pattern id="h-{{ hatch.domain }}" width="{{ hatch.step }}" height="{{ hatch.step }}" patternUnits="userSpaceOnUse" patternTransform="rotate({{ hatch.angle }})"><path d="{{ hatch.path }}" stroke="{{ hatch.colour }}" stroke-width="{{ hatch.width }}" fill="none"/></pattern>{% endfor %}
+<pattern id="h-{{ hatch.domain }}" width="{{ hatch.step }}" height="{{ hatch.step }}"
+ patternUnits="userSpaceOnUse" patternTransform="rotate({{ hatch.angle }})">
+<path d="{{ hatch.path }}" stroke="{{ hatch.colour }}" stroke-width="{{ hatch.width }}" fill="none"/>
+</pattern>{% endfor %}
 </defs>
-<g fill="none" stroke="{{ ink }}" stroke-width="2" stroke-linejoin="round" stroke-linecap="round">{% for path in face.lines %}
+<g fill="none" stroke="{{ ink }}" stroke-width="2" stroke-linejoin="round" stroke-linecap="round">
+{% for path in face.lines %}
 <path d="{{ path }}"/>{% endfor %}</g>
-{% for zone in face.zones %}<path d="{{ zone.path }}" fill="{{ 'none' if zone.wide else 'url(#h-' ~ zone.domain ~ ')' }}" fill-rule="evenodd" stroke="{{ zone.colour }}" stroke-width="1.6" stroke-opacity=".85"/>
-{% endfor %}{% for label in face.labels %}<g><path d="M{{ label.x }} {{ label.y }} L{{ label.tx }} {{ label.ty }}" stroke="{{ label.colour }}" stroke-width="1.2"/><circle cx="{{ label.tx }}" cy="{{ label.ty }}" r="3.4" fill="{{ label.colour }}"/>{% for number in label.numbers %}<circle cx="{{ number.x }}" cy="{{ label.y }}" r="13" fill="{{ number.colour }}"/><text x="{{ number.x }}" y="{{ label.y }}" dy=".36em" text-anchor="middle" font-size="15" font-weight="600" fill="#fff">{{ number.number }}</text>{% endfor %}</g>
-{% endfor %}</svg>
+<g fill-rule="evenodd" stroke-width="1.6" stroke-opacity=".85">{% for zone in face.zones %}
+<path d="{{ zone.path }}" fill="{{ 'none' if zone.wide else 'url(#h-' ~ zone.domain ~ ')' }}"
+ stroke="{{ zone.colour }}"/>{% endfor %}</g>
+{% for label in face.labels %}<g>
+<path d="M{{ label.x }} {{ label.y }} L{{ label.tx }} {{ label.ty }}" stroke="{{ label.colour }}"
+ stroke-width="1.2"/>
+<circle cx="{{ label.tx }}" cy="{{ label.ty }}" r="3.4" fill="{{ label.colour }}"/>{% for n in label.numbers %}
+<circle cx="{{ n.x }}" cy="{{ label.y }}" r="13" fill="{{ n.colour }}"/>
+<text x="{{ n.x }}" y="{{ label.y }}" dy=".36em" text-anchor="middle" font-size="15" font-weight="600"
+ fill="#fff">{{ n.number }}</text>{% endfor %}
+</g>{% endfor %}
+</svg>
 <div>
 <dl>{% for label, text in summary %}<dt>{{ label }}</dt><dd>{{ text }}</dd>{% endfor %}</dl>
 {% for text, advice in notices %}<p>! {{ text }} <span class="quiet">{{ advice }}</span></p>{% endfor %}
@@ -67,12 +84,15 @@ footer { border-top: .2mm solid {{ line }}; margin-top: 2mm; padding-top: 1.5mm;
 <h2><span class="number">{{ card.number }}</span>{{ card.title }}{% if card.starred %} ★{% endif %}</h2>
 {% if card.places %}<p class="quiet">{{ places(card) | join(" · ") }}</p>{% endif %}
 <ol>{% for step in card.steps %}<li>{{ step }}</li>{% endfor %}</ol>
-{% for tint in card.colours %}<p class="swatch"><i style="background: {{ tint.swatch.hex }}"></i><i style="background: {{ tint.swatch.on_hex }}"></i>{{ tint.name }} {{ tint.swatch.hex }}</p>{% endfor %}
-<p>{{ card.reason }}</p>{% for why in card.why if why.origin == 'photo' %}<p class="quiet">{{ why.sentence }}</p>{% endfor %}
+{% for tint in card.colours %}<p class="swatch"><i style="background: {{ tint.swatch.hex }}"></i>
+<i style="background: {{ tint.swatch.on_hex }}"></i>{{ tint.name }} {{ tint.swatch.hex }}</p>{% endfor %}
+<p>{{ card.reason }}</p>{% for why in card.why if why.origin == 'photo' %}
+<p class="quiet">{{ why.sentence }}</p>{% endfor %}
 <p class="quiet">{{ card.confidence_word }} · {{ card.evidence_word }}</p>
 </article>{% endfor %}
 </main>
-<footer class="quiet"><p>★ {{ say('label.start') }} · {{ say('label.colour_note') }} {{ say('label.private') }}</p></footer>
+<footer class="quiet"><p>★ {{ say('label.start') }} · {{ say('label.colour_note') }}
+{{ say('label.private') }}</p></footer>
 </body>
 </html>
 """

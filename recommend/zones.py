@@ -43,7 +43,7 @@ class Outline:
     @property
     def centre(self) -> Points:
         """The centre of mass of the edge's points, float64 [2]."""
-        return self.points.mean(axis=0)
+        return np.asarray(self.points.mean(axis=0))
 
 
 def outlines(zone: Zone, points: Points, hairline: Points | None = None) -> list[Outline]:
@@ -78,13 +78,13 @@ class _Pen:
     def at(self, place: Place) -> Points:
         """Return the pixel of a place: a landmark, the hairline, or an operator over places."""
         if isinstance(place, int):
-            return self.points[place]
+            return np.asarray(self.points[place])
         if place == "H":
             return self.hairline
         frame = self.frame
         if place[0] == "lerp":
             _, first, second, share = place
-            return self.at(first) * (1 - share) + self.at(second) * share
+            return np.asarray(self.at(first) * (1 - share) + self.at(second) * share)
         operator, origin, amount = place
         if operator == "up":
             return self.at(origin) + frame.up * frame.unit * amount
@@ -108,7 +108,9 @@ def _rounded(edge: Points) -> Points:
     """Cut the corners of a closed edge (Chaikin 1974), so that zones look as soft as a brush."""
     for _ in range(CORNER_CUTS):
         after = np.roll(edge, -1, axis=0)
-        pairs = np.stack([edge + (after - edge) * CORNER_SHARE, after - (after - edge) * CORNER_SHARE], axis=1)
+        pairs = np.stack(
+            [edge + (after - edge) * CORNER_SHARE, after - (after - edge) * CORNER_SHARE], axis=1
+        )
         edge = pairs.reshape(-1, 2)
     return edge
 
@@ -121,9 +123,7 @@ def curved(path: Points) -> Points:
     t = np.linspace(0, 1, CURVE_STEPS, endpoint=False)[:, None]
     pieces = []
     for a, b, c, d in zip(control, control[1:], control[2:], control[3:], strict=False):
-        pieces.append(
-            b + 0.5 * t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)))
-        )
+        pieces.append(b + 0.5 * t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a))))
     return np.vstack([*pieces, path[-1:]])
 
 
@@ -139,7 +139,7 @@ def _ellipse(zone: Zone, pen: _Pen) -> Points:
     turn = np.linspace(0, 2 * np.pi, ELLIPSE_POINTS, endpoint=False)[:, None]
     across, along = zone.radii
     edge = np.cos(turn) * axis * across + np.sin(turn) * normal * along
-    return pen.at(zone.centre) + edge * frame.unit
+    return np.asarray(pen.at(zone.centre) + edge * frame.unit)
 
 
 def _stroke(path: Points, width: float) -> Points:

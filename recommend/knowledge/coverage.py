@@ -47,7 +47,9 @@ def random_profile(knowledge: KnowledgeBase, random: np.random.Generator) -> Pro
 def default_profile(knowledge: KnowledgeBase, random: np.random.Generator) -> Profile:
     """Return a person with a random face who chose nothing and told nothing."""
     wishes = Preferences()
-    chosen = {name: Belief(getattr(wishes, name), "chosen") for name in ("occasion", "style", "intent", "skill")}
+    chosen = {
+        name: Belief(getattr(wishes, name), "chosen") for name in ("occasion", "style", "intent", "skill")
+    }
     measured = {
         attribute.id: Belief(_any(attribute, random), "photo", float(random.uniform(0.6, 1.0)))
         for attribute in knowledge.attributes
@@ -77,7 +79,10 @@ def uncovered(knowledge: KnowledgeBase, profiles: int, seed: int) -> Iterator[tu
     if profiles >= 1000:
         for rule in knowledge.rules:
             if rule.id not in reached:
-                yield "unreachable", f"rule {rule.id} held for none of {profiles} random people. Loosen or remove it."
+                yield (
+                    "unreachable",
+                    f"rule {rule.id} held for none of {profiles} random people. Loosen or remove it.",
+                )
 
 
 def _faults(
@@ -87,7 +92,11 @@ def _faults(
     for first, second in combinations(rules, 2):
         if first.group == second.group or clash(knowledge, first, second):
             key = f"{first.id}+{second.id}"
-            yield "contradiction", key, f"{first.id} and {second.id} are shown together. Put them in one group."
+            yield (
+                "contradiction",
+                key,
+                f"{first.id} and {second.id} are shown together. Put them in one group.",
+            )
     if profile.says("skin_condition", "yes"):
         return
     if profile.minutes >= ENOUGH_MINUTES:

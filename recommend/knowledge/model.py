@@ -20,9 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from typing_extensions import TypeAliasType
 
 Language = Literal["en", "zh"]
-Domain = Literal[
-    "base", "blush", "contour", "highlight", "brows", "eyes", "lips", "nose", "finish", "care"
-]
+Domain = Literal["base", "blush", "contour", "highlight", "brows", "eyes", "lips", "nose", "finish", "care"]
 DOMAINS: tuple[Domain, ...] = (
     "base", "blush", "contour", "highlight", "brows", "eyes", "lips", "nose", "finish", "care",
 )  # fmt: skip

@@ -22,6 +22,7 @@ from recommend.reading.quality import Code
 from recommend.reading.reference import reference_table
 from recommend.selection import clash
 
+
 @dataclasses.dataclass(frozen=True)
 class Problem:
     """One thing that is wrong: its kind, and a sentence with where it is and what to do."""
@@ -52,7 +53,10 @@ def _unique_names(kb: KnowledgeBase) -> Iterator[Fault]:
     ):  # fmt: skip
         for name, count in Counter(entry.id for entry in entries).items():
             if count > 1:
-                yield "duplicate", f"{count} entries of kind {kind} are called {name!r}. Give each its own name."
+                yield (
+                    "duplicate",
+                    f"{count} entries of kind {kind} are called {name!r}. Give each its own name.",
+                )
 
 
 def _references(kb: KnowledgeBase) -> Iterator[Fault]:
@@ -71,7 +75,10 @@ def _references(kb: KnowledgeBase) -> Iterator[Fault]:
         for kind, names in named.items():
             for name in names:
                 if name not in known[kind]:
-                    yield "reference", f"rule {rule.id} names the {kind} {name!r}, which does not exist. Correct it."
+                    yield (
+                        "reference",
+                        f"rule {rule.id} names the {kind} {name!r}, which does not exist. Correct it.",
+                    )
         if f"domain.{rule.domain}" not in kb.wording:
             yield "reference", f"wording.json lacks domain.{rule.domain}. Add it in both languages."
     for code in get_args(Code):
@@ -87,17 +94,26 @@ def _conditions(kb: KnowledgeBase) -> Iterator[Fault]:
         for condition in rule.when:
             attribute = attributes.get(condition.attribute)
             if attribute is None:
-                yield "reference", (
-                    f"rule {rule.id} asks about {condition.attribute!r}, which is no attribute. Correct it."
+                yield (
+                    "reference",
+                    (
+                        f"rule {rule.id} asks about {condition.attribute!r}, which is no attribute. Correct it."
+                    ),
                 )
                 continue
             allowed = {entry.id for entry in attribute.answers}
             for answer in set(condition.any_of) - allowed:
-                yield "reference", (
-                    f"rule {rule.id} expects {attribute.id} = {answer!r}: expected one of {sorted(allowed)}."
+                yield (
+                    "reference",
+                    (
+                        f"rule {rule.id} expects {attribute.id} = {answer!r}: expected one of {sorted(allowed)}."
+                    ),
                 )
             if (condition.at_most is None) == (not condition.any_of):
-                yield "condition", f"rule {rule.id}: give {attribute.id} either any_of or at_most, one of them."
+                yield (
+                    "condition",
+                    f"rule {rule.id}: give {attribute.id} either any_of or at_most, one of them.",
+                )
             if allowed and allowed == set(condition.any_of):
                 yield "condition", f"rule {rule.id}: every answer of {attribute.id} is allowed. Leave it out."
             if attribute.id in seen:
@@ -114,7 +130,10 @@ def _measures(kb: KnowledgeBase) -> Iterator[Fault]:
         if attribute.id not in MEASURES or attribute.id not in reference_table():
             yield "reference", f"attribute {attribute.id} has no measure or no reference values. Remove it."
         if len(attribute.answers) != 3:
-            yield "condition", f"attribute {attribute.id} has {len(attribute.answers)} answers: expected low, middle, high."
+            yield (
+                "condition",
+                f"attribute {attribute.id} has {len(attribute.answers)} answers: expected low, middle, high.",
+            )
 
 
 def _zones(kb: KnowledgeBase) -> Iterator[Fault]:
@@ -127,7 +146,10 @@ def _zones(kb: KnowledgeBase) -> Iterator[Fault]:
             "ellipse": min(zone.radii) > 0,
         }  # fmt: skip
         if not complete[zone.kind]:
-            yield "condition", f"zone {zone.id} is a {zone.kind} without its points, width or radii. Add them."
+            yield (
+                "condition",
+                f"zone {zone.id} is a {zone.kind} without its points, width or radii. Add them.",
+            )
 
 
 def _landmarks(zone: Zone) -> Iterator[int]:
@@ -145,9 +167,12 @@ def _languages(kb: KnowledgeBase) -> Iterator[Fault]:
         yield from faults(where, text)
     for rule in kb.rules:
         if len(rule.steps.en) != len(rule.steps.zh):
-            yield "language", (
-                f"rule {rule.id} has {len(rule.steps.en)} steps in English and {len(rule.steps.zh)} in Chinese. "
-                "Write the same steps in both."
+            yield (
+                "language",
+                (
+                    f"rule {rule.id} has {len(rule.steps.en)} steps in English and {len(rule.steps.zh)} in Chinese"
+                    ". Write the same steps in both."
+                ),
             )
 
 
@@ -183,9 +208,12 @@ def _contradictions(kb: KnowledgeBase) -> Iterator[Fault]:
         if declared or first.group == second.group or not together(first, second):
             continue
         if clash(kb, first, second):
-            yield "contradiction", (
-                f"rules {first.id} and {second.id} can hold together, and one lightens what the other darkens. "
-                "Name one in the other's conflicts, change a zone, or make their conditions exclude each other."
+            yield (
+                "contradiction",
+                (
+                    f"rules {first.id} and {second.id} can hold together, and one lightens what the other darkens. "
+                    "Name one in the other's conflicts, change a zone, or make their conditions exclude each other."
+                ),
             )
 
 

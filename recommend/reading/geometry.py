@@ -18,10 +18,12 @@ Points = NDArray[np.float64]
 
 # MIRROR[i] is the landmark that i becomes when the picture is mirrored.
 MIRROR: NDArray[np.intp] = np.array(
-    [*range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1)]
-    + [45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40]
-    + [54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65]
-)
+    [
+        *range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1),
+        45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40,
+        54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55, 64, 63, 62, 61, 60, 67, 66, 65,
+    ]
+)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +65,7 @@ def estimated_hairline(points: Points) -> Points:
     """
     brow = points[[21, 22]].mean(axis=0)
     third = float(np.hypot(*(points[33] - brow)))
-    return brow + frame_of(points).up * third
+    return np.asarray(brow + frame_of(points).up * third)
 
 
 def distance(points: Points, a: int, b: int) -> float:
@@ -150,7 +152,9 @@ MEASURES: Mapping[str, Callable[[Points], float]] = {
     "brow_arch": _both(_brow_arch),
     "brow_length": _both(lambda p: distance(p, 17, 21) / distance(p, 36, 39)),
     "brow_gap": lambda p: distance(p, 21, 22) / _eye_width(p),
-    "brow_height": _both(lambda p: _height(p, p[[19, 20]].mean(axis=0), p[[37, 38]].mean(axis=0)) / _eye_width(p)),
+    "brow_height": _both(
+        lambda p: _height(p, p[[19, 20]].mean(axis=0), p[[37, 38]].mean(axis=0)) / _eye_width(p)
+    ),
     "brow_tilt": _both(lambda p: _slope(p, 21, 17)),
     "nose_width": lambda p: distance(p, 31, 35) / distance(p, 39, 42),
     "nose_length": lambda p: distance(p, 27, 33) / distance(p, 27, 8),

@@ -54,7 +54,9 @@ class Notice:
     blocks: tuple[Need, ...] = ()
 
 
-def check(image: NDArray[np.uint8], points: Points, spread: float, pose: Pose, pixels: FacePixels) -> list[Notice]:
+def check(
+    image: NDArray[np.uint8], points: Points, spread: float, pose: Pose, pixels: FacePixels
+) -> list[Notice]:
     """Return the notices of one face in one photo (uint8 RGB [H, W, 3], landmarks [68, 2])."""
     found = [*_framing(image, points, spread), *_pose(points, pose), *_light(image, pixels), *_worn(pixels)]
     return [notice for notice in found if notice is not None]
@@ -120,9 +122,7 @@ def detail(image: NDArray[np.uint8], points: Points) -> float:
     width = max(8, round(128 * min(1.0, face.width / 128)))
     height = max(8, round(width * face.height / face.width))
     grey = np.asarray(face.resize((width, height), Image.Resampling.BOX), dtype=np.float64)
-    laplacian = (
-        grey[1:-1, :-2] + grey[1:-1, 2:] + grey[:-2, 1:-1] + grey[2:, 1:-1] - 4 * grey[1:-1, 1:-1]
-    )
+    laplacian = grey[1:-1, :-2] + grey[1:-1, 2:] + grey[:-2, 1:-1] + grey[2:, 1:-1] - 4 * grey[1:-1, 1:-1]
     return float(np.log(laplacian.var() + 1e-3) - np.log(grey.var() + 1e-3))
 
 
@@ -143,7 +143,10 @@ def unevenness(pixels: FacePixels) -> float:
         lift = frame.up * (0.28 if one == 19 else 0.1 if one == 5 else 0.0) * frame.unit
         radius = 0.1 * frame.unit
         pairs.append(
-            (circle(pixels.points[one] + inward + lift, radius), circle(pixels.points[two] - inward + lift, radius))
+            (
+                circle(pixels.points[one] + inward + lift, radius),
+                circle(pixels.points[two] - inward + lift, radius),
+            )
         )
     ratios = []
     for one_edge, two_edge in pairs:
@@ -176,7 +179,9 @@ def glasses_edges(pixels: FacePixels) -> float:
     grey = np.sqrt(luminance(pixels.linear))
     along = np.abs(np.gradient(grey, axis=0))
     points, frame = pixels.points, frame_of(pixels.points)
-    bridge = np.vstack([points[[39, 42]] + frame.up * 0.1 * frame.unit, points[[42, 39]] - frame.up * 0.12 * frame.unit])
+    bridge = np.vstack(
+        [points[[39, 42]] + frame.up * 0.1 * frame.unit, points[[42, 39]] - frame.up * 0.12 * frame.unit]
+    )
     middle = bridge.mean(axis=0)
     bridge = middle + (bridge - middle) * 0.6
     unders = [
@@ -195,7 +200,9 @@ def glasses_edges(pixels: FacePixels) -> float:
 def makeup_contrast(pixels: FacePixels) -> float:
     """Return how far lips and lids are from the skin around them: a hint of make-up, on any skin."""
     points = pixels.points
-    lips = np.concatenate([pixels.inside(points[[*range(48, 55), 64, 63, 62, 61, 60]]), pixels.inside(points[48:60])])
+    lips = np.concatenate(
+        [pixels.inside(points[[*range(48, 55), 64, 63, 62, 61, 60]]), pixels.inside(points[48:60])]
+    )
     lids = [pixels.inside(np.vstack([points[a:b], points[c : d][::-1] * 0.4 + points[a:b][::-1] * 0.6]))
             for a, b, c, d in ((36, 40, 18, 22), (42, 46, 22, 26))]  # fmt: skip
     skin = np.concatenate([pixels.inside(edge) for edge in cheeks(points)])

@@ -98,7 +98,9 @@ def read_face(images: Sequence[NDArray[np.uint8]], *, paper: Region | None = Non
     if not images:
         raise ConfigError("No photo was given: expected one or more pictures of the same face. Name a photo.")
     photos = tuple(_read_photo(image, paper if index == 0 else None) for index, image in enumerate(images))
-    best = min(range(len(photos)), key=lambda i: (len(_blocked(photos[i])), -frame_of(photos[i].fit.points).unit))
+    best = min(
+        range(len(photos)), key=lambda i: (len(_blocked(photos[i])), -frame_of(photos[i].fit.points).unit)
+    )
     measurements = {
         attribute.id: _combine(attribute, photos)
         for attribute in shipped().attributes
@@ -106,9 +108,7 @@ def read_face(images: Sequence[NDArray[np.uint8]], *, paper: Region | None = Non
     }
     shape, shape_answer = _shape(photos)
     skin, depth_answer = _skin(photos)
-    return Reading(
-        photos, best, measurements, shape, shape_answer, skin, depth_answer, photos[best].notices
-    )
+    return Reading(photos, best, measurements, shape, shape_answer, skin, depth_answer, photos[best].notices)
 
 
 def _read_photo(image: NDArray[np.uint8], paper: Region | None) -> PhotoReading:
@@ -194,7 +194,13 @@ def _skin(photos: Sequence[PhotoReading]) -> tuple[SkinReading | None, str | Non
     if not counted:
         return None, None
     method = counted[0].method if len({skin.method for skin in counted}) == 1 else "none"
-    skin = assemble(*(_mean([getattr(s, part) for s in counted]) for part in ("skin", "lips", "brows")), method, len(counted))
+    skin = assemble(
+        _mean([one.skin for one in counted]),
+        _mean([one.lips for one in counted]),
+        _mean([one.brows for one in counted]),
+        method,
+        len(counted),
+    )
     best = max(skin.depth, key=lambda name: skin.depth[name])
     return skin, best if lit and skin.depth[best] >= DEPTH_SURE else None
 

@@ -50,7 +50,9 @@ def _discriminant() -> tuple[tuple[str, ...], NDArray[np.float64], NDArray[np.fl
     names = tuple(content["means"])
     means = np.array([content["means"][name] for name in names])
     spread = np.sqrt(np.mean(np.array([content["sds"][name] for name in names]) ** 2, axis=0))
-    covariance = np.outer(spread, spread) * _within_correlation(np.array(content["correlation"]), means, spread)
+    covariance = np.outer(spread, spread) * _within_correlation(
+        np.array(content["correlation"]), means, spread
+    )
     weights = np.linalg.solve(covariance, means.T).T
     return names, weights, -0.5 * np.sum(weights * means, axis=1)
 
