@@ -19,9 +19,9 @@ from privacy.secagg import agreement, dealing, masking, shamir
 from privacy.secagg.client_state import ClientSession
 from privacy.secagg.codec import Subset
 from privacy.secagg.dealing import Kind
-from privacy.secagg.identity import COORDINATOR
 from privacy.secagg.keys import mask_private
 from privacy.secagg.messages import (
+    SetupReply,
     SetupRequest,
     UnmaskReply,
     UnmaskRequest,
@@ -140,6 +140,10 @@ class Adversary:
         self.devices.set_up(lost)
         for name in self.colluders - set(lost):
             self.sessions[name] = self.session_of(name)
+
+    def take_setup(self, name: str, reply: bytes) -> None:
+        """Accept a set-up reply without a single check."""
+        self.devices.round._setups[self.position(name)] = decode(reply, SetupReply).message
 
     def session_of(self, name: str) -> ClientSession:
         state = self.devices.client(name)._state

@@ -86,9 +86,7 @@ def isolate(adversary):
     adversary.set_up()
     adversary.upload_all()
     honest = [name for name in adversary.plan.cohort if name not in adversary.colluders]
-    victim, lies = next(
-        (name, plan) for name in honest if (plan := isolation(adversary, name)) is not None
-    )
+    victim, lies = next((name, plan) for name in honest if (plan := isolation(adversary, name)) is not None)
     everybody = set(adversary.plan.cohort)
     for name in honest:
         assert adversary.unmask(name, everybody - lies[name]), adversary.refused[name]
