@@ -7,10 +7,10 @@ of one recipe cost as much as one.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from privacy.accounting.events import (
@@ -30,15 +30,15 @@ Neighbouring: TypeAlias = Literal["add_or_remove", "replace"]
 exchanged for another person's (the sum moves by up to 2C)."""
 
 
-@dataclass
+@dataclasses.dataclass
 class GaussianReleases:
     """A multiset of Gaussian releases, sampled or not. All noise multipliers are above 0."""
 
     mu_squared: float = 0.0
     """Σ (sensitivity / noise)² over all releases without sampling."""
-    sampled: Counter[tuple[float, float]] = field(default_factory=Counter)
+    sampled: Counter[tuple[float, float]] = dataclasses.field(default_factory=Counter)
     """(rate, noise multiplier) → how many releases that a person joins by one coin."""
-    mixtures: Counter[tuple[float, int, float]] = field(default_factory=Counter)
+    mixtures: Counter[tuple[float, int, float]] = dataclasses.field(default_factory=Counter)
     """(rate, units, noise multiplier) → how many releases that a person moves by a Binomial(units, rate)."""
 
     def add(self, rate: float, units: int, noise_multiplier: float, times: int) -> None:
@@ -49,6 +49,10 @@ class GaussianReleases:
             self.sampled[rate, noise_multiplier] += times
         else:
             self.mixtures[rate, units, noise_multiplier] += times
+
+    def copy(self) -> GaussianReleases:
+        """Return a copy that can be added to without changing this one."""
+        return GaussianReleases(self.mu_squared, self.sampled.copy(), self.mixtures.copy())
 
     @property
     def multiplier(self) -> float:
@@ -61,17 +65,17 @@ class GaussianReleases:
         return not (self.sampled or self.mixtures)
 
 
-@dataclass
+@dataclasses.dataclass
 class Composition:
     """What an accountant needs to know about a list of events."""
 
     group: int = 1
     """How many persons are added or removed together: a household."""
-    gaussian: GaussianReleases = field(default_factory=GaussianReleases)
+    gaussian: GaussianReleases = dataclasses.field(default_factory=GaussianReleases)
     """Everything, integer noise included through its Gaussian equivalent."""
-    continuous: GaussianReleases = field(default_factory=GaussianReleases)
+    continuous: GaussianReleases = dataclasses.field(default_factory=GaussianReleases)
     """What had continuous noise; with ``integer`` the input of the Rényi route."""
-    integer: Counter[SkellamSum | DiscreteGaussianSum] = field(default_factory=Counter)
+    integer: Counter[SkellamSum | DiscreteGaussianSum] = dataclasses.field(default_factory=Counter)
     eta: float = 0.0
     beta: float = 0.0
     """Σ of the price of standing in a Gaussian for integer noise (integer_noise, I2)."""
@@ -80,6 +84,15 @@ class Composition:
     no_equivalent: bool = False
     """True where integer noise is too small to be compared with a Gaussian: only the Rényi route is left."""
     releases: int = 0
+
+    def copy(self) -> Composition:
+        """Return a copy that can be added to without changing this one."""
+        return dataclasses.replace(
+            self,
+            gaussian=self.gaussian.copy(),
+            continuous=self.continuous.copy(),
+            integer=self.integer.copy(),
+        )
 
     def add(self, event: Event, times: int = 1) -> None:
         """Count ``times`` more occurrences of ``event``."""

@@ -71,7 +71,7 @@ class PrivacyCurve:
             best = self._epsilon_by_loss(delta)
         if self.composition.integer and (best == math.inf or self.composition.eta > 1e-3 * best):
             best = min(best, self._epsilon_by_renyi(delta))
-        return best
+        return float(best)
 
     def delta(self, epsilons: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
         """Return upper bounds of δ at ascending ``epsilons``, float64, shape (len(epsilons),)."""

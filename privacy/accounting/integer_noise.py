@@ -68,8 +68,14 @@ def gaussian_equivalent(event: SkellamSum | DiscreteGaussianSum) -> GaussianEqui
             return None
         eta += event.dimension * sum_of_discrete_gaussians_excess(event.survivors, event.variance_per_client)
     beta = FAILURE + event.survivors * event.dimension * SAMPLER_DISTANCE
-    variance = event.variance - 1.0 / 12.0
-    return GaussianEquivalent(math.sqrt(variance) / event.sensitivity, eta, beta)
+    multiplier = math.sqrt(event.variance - 1.0 / 12.0) / event.sensitivity
+    return GaussianEquivalent(_round_down(multiplier), eta, beta)
+
+
+def _round_down(value: float) -> float:
+    """Keep seven digits, so that rounds whose clipping norm adapts stay equal events to the accountant."""
+    unit = 10.0 ** (math.floor(math.log10(value)) - 6)
+    return math.floor(value / unit) * unit
 
 
 @functools.lru_cache(maxsize=256)

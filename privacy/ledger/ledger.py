@@ -17,7 +17,6 @@ its first answer never left, so an idempotent charge would let a server collect 
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import secrets
 import time
@@ -149,7 +148,7 @@ class Ledger:
         return after
 
     def _epsilon_with(self, purpose: str, event: Event) -> float:
-        composition = copy.deepcopy(self._compositions.get(purpose, Composition()))
+        composition = self._compositions.get(purpose, Composition()).copy()
         composition.add(event)
         return PrivacyCurve(composition, self.neighbouring, ONLINE_GRID).epsilon(self._budgets[purpose].delta)
 

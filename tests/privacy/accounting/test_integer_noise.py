@@ -156,6 +156,19 @@ def test_sampling_amplifies_integers_as_it_does_gaussians():
     assert gaussian <= value <= gaussian + 1e-3
 
 
+def test_rounds_with_different_clipping_norms_are_equal_events_to_the_accountant():
+    events = [
+        SkellamSum(1 << 16, norm, (norm * 65_536) ** 2 / 50, 50, 1000, 0.1)
+        for norm in np.linspace(0.5, 2, 500)
+    ]
+    composition = compose(events)
+    assert len(composition.integer) == 500
+    assert len(composition.gaussian.sampled) <= 2
+    assert epsilon(events, 1e-5).epsilon == pytest.approx(
+        epsilon([Composed((events[0],), 500)], 1e-5).epsilon, rel=1e-4
+    )
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_too_little_noise_falls_back_to_renyi_and_none_is_infinite(kind):
     small = kind(16, 1.0, 100.0, 10, 50)
