@@ -295,7 +295,7 @@ class Adversary:
         """Return the sets of honest clients whose sum is determined (lemma 6.1 of Bonawitz et al. 2017).
 
         They are the connected components, by pairwise masks that stay closed, in which every self mask is
-        open. Each is checked by adding it up.
+        open and no closed mask is in one upload alone. Each is checked by adding it up.
         """
         known = known or self.open()
         honest = [name for name in self.uploads if name not in self.colluders]
@@ -307,12 +307,19 @@ class Adversary:
                     for one in merged:
                         component[one] = merged
         found = {frozenset(members) for members in component.values()}
-        sums = [c for c in found if all(self.position(name) in known.self_seeds for name in c)]
+        sums = [c for c in found if all(self._is_open(name, known) for name in c)]
         for members in sums:
             words = sum(self.strip(name, known)[0] for name in members)
             expected = sum(self.vectors[name] for name in members)
             assert np.array_equal(words.view(expected.dtype), expected), "the sum is not what it should be"
         return sorted(sums, key=sorted)
+
+    def _is_open(self, name: str, known: Knowledge) -> bool:
+        me = self.position(name)
+        closed = [one for one in self.completed[name].positions if one in self.graph.neighbours(me)]
+        closed = [self.plan.cohort[one] for one in closed if self._pair_key(me, one, known) is None]
+        shared = [one in self.completed and self._joined(name, one, known) for one in closed]
+        return me in known.self_seeds and all(shared)
 
     def _joined(self, one: str, other: str, known: Knowledge) -> bool:
         a, b = self.position(one), self.position(other)

@@ -1,6 +1,7 @@
 """A search for servers that break the guarantees: random lies to every client about everything it may lie about.
 
-Every client is told its own completed set and its own survivors, drawn from a few views so that groups agree.
+Every client is told its own completed set and its own survivors: drawn from a few views so that groups agree, or
+each another one, to drop the neighbours of one victim wherever that is believed.
 Afterwards linear algebra says what server and colluders can know: no member's two secrets may both be open
 (A2), and every sum that is determined must cover t − c + 1 honest clients (A5), c being the colluders that
 threshold and degree stand.
@@ -65,13 +66,24 @@ def any_server(attack, seed, shape):
     # colluders sign any confirmation that is asked for
     present = [*uploaded, *adversary.colluders]
     views = [set(present), *(lie(adversary, rng, honest[0], present) for _ in range(int(rng.integers(1, 4))))]
+    alone, majority = rng.random() < 0.3, rng.random()
+    victim = str(rng.choice(uploaded)) if uploaded else ""
     for name in map(str, rng.permutation(uploaded)):
         if rng.random() < 0.95:
-            told = views[rng.integers(len(views))]
+            told = views[0 if rng.random() < majority else rng.integers(len(views))]
+            if alone:
+                told = around(adversary, rng, victim, present, name)
             told = {one for one in told if adversary.position(one) in adversary.completed[name]} | {name}
             confirm_for_colluders(adversary, name)
             adversary.unmask(name, told)
     return adversary, stood
+
+
+def around(adversary, rng, victim, present, name):
+    """Return a view for ``name`` that calls as many neighbours of ``victim`` dropped as ``name`` will believe."""
+    targets = [one for one in adversary.near(victim) if one != name and one in adversary.near(name)]
+    absent = map(str, rng.permutation(targets)[: adversary.graph.degree - adversary.threshold])
+    return set(present) - set(absent)
 
 
 def confirm_for_colluders(adversary, name):
@@ -85,8 +97,16 @@ def confirm_for_colluders(adversary, name):
             adversary.devices.round.session, colluder, adversary.whole_plan().hash, adversary.completed[name]
         )
         header = UploadHeader(
-            run="run", round=1, session=bytes(32), sender=colluder, recipient="x", plan_hash=bytes(32),
-            completed_hash=bytes(32), length=0, bits=32, tag=bytes(16),
+            run="run",
+            round=1,
+            session=bytes(32),
+            sender=colluder,
+            recipient="x",
+            plan_hash=bytes(32),
+            completed_hash=bytes(32),
+            length=0,
+            bits=32,
+            tag=bytes(16),
             confirmation=identity.sign(dealing.CONFIRMATION, content),
         )
         adversary.uploads[colluder] = (header, None)
@@ -119,21 +139,20 @@ def search(attack, seeds, shape):
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_no_random_server_breaks_a_guarantee(attack, shape):
-    found, opened = search(attack, range(40), shape)
+    found, opened = search(attack, range(20), shape)
     assert not found
-    assert opened > 4, "the servers are too clumsy to open anything, so the search says nothing"
+    assert opened > 2, "the servers are too clumsy to open anything, so the search says nothing"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
-def test_no_random_server_of_a_thousand_breaks_a_guarantee(attack, shape):
-    found, opened = search(attack, range(1000, 2000), shape)
+def test_no_random_server_of_hundreds_breaks_a_guarantee(attack, shape):
+    found, opened = search(attack, range(1000, 1400), shape)
     assert not found
-    assert opened > 100
+    assert opened > 50
 
 
-@pytest.mark.parametrize("shape", SHAPES[1:])
-def test_control_without_the_pads_of_silent_agreement_the_search_finds_a_break(attack, shape, monkeypatch):
+def test_control_without_the_pads_of_silent_agreement_the_search_finds_a_break(attack, monkeypatch):
     monkeypatch.setattr(agreement, "_pad", lambda token: (bytes(32), bytes(16)))
-    found, _ = search(attack, range(60), shape)
-    assert found
+    shape = {"size": 20, "neighbours": 8, "threshold": 6}
+    assert any(search(attack, [seed], shape)[0] for seed in range(200))

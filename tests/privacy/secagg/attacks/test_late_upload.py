@@ -24,7 +24,7 @@ def late(attack):
 def test_the_late_vector_is_still_under_its_self_mask(attack):
     adversary, victim = late(attack)
     known = adversary.open()
-    words, left = adversary.strip(victim, known)
+    _words, left = adversary.strip(victim, known)
     assert left == 1, "every pairwise mask is open"
     assert not adversary.recovered(victim, known)
 

@@ -88,12 +88,14 @@ def test_the_same_request_again_gets_the_same_bytes(attack):
 
 
 def test_one_request_cannot_call_a_member_both_a_survivor_and_a_drop_out(attack):
-    adversary, victim = uploaded(attack)
+    adversary, _victim = uploaded(attack)
     request = adversary.unmask_request(adversary.plan.cohort[0], adversary.plan.cohort)
     survivors = decode(request, UnmaskRequest).message.survivors
     doubled = Subset(survivors.size, (*survivors.positions, VICTIM))
     with pytest.raises(ProtocolError, match="positions must ascend"):
-        adversary.sign(UnmaskRequest(**adversary.to("x"), plan_hash=bytes(32), survivors=doubled, confirmations=()))
+        adversary.sign(
+            UnmaskRequest(**adversary.to("x"), plan_hash=bytes(32), survivors=doubled, confirmations=())
+        )
     fields = UnmaskRequest.__dataclass_fields__.keys() - UploadRequest.__dataclass_fields__.keys()
     assert fields == {"plan_hash", "survivors", "confirmations"}, "drop-outs are what survivors leave over"
     for name in adversary.plan.cohort:
