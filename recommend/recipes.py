@@ -1,7 +1,7 @@
 """From a recipe to a colour for one person: what to look for, how it looks on, how much of it to use.
 
 A recipe changes the person's own colour and says how visible the result should be. The dose is solved for
-that: the same look needs less pigment on light skin and more, or richer, pigment on deep skin. Three gates
+that, so a look is as clear on deep skin as on light skin, which one fixed shade never is. Three gates
 keep it honest: it is as visible as intended, never ashy (lighter than the skin but greyer), and a colour that
 a screen can show.
 """

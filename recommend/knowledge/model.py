@@ -208,6 +208,10 @@ class KnowledgeBase(Entry):
         """Return the recipe with this id; KeyError when there is none."""
         return self._recipes[name]
 
+    def replaced(self, **entries: Any) -> KnowledgeBase:
+        """Return a knowledge base with some of its parts replaced (``rules=…``); the indexes are its own."""
+        return KnowledgeBase(**{**dict(self), **entries})
+
     @functools.cached_property
     def _attributes(self) -> dict[str, Attribute]:
         return {entry.id: entry for entry in self.attributes}

@@ -35,7 +35,7 @@ def test_zones_follow_real_fits_and_their_mirror_images(synthetic_readings):
         for zone in ZONES:
             for one, two in zip(outlines(zone, points), reversed(outlines(zone, flipped)), strict=True):
                 assert one.area > 0
-                assert two.area == pytest.approx(one.area, rel=1e-6)
+                assert two.area == pytest.approx(one.area, rel=1e-3)
 
 
 def test_a_told_hairline_moves_the_forehead(face):

@@ -49,7 +49,7 @@ def test_a_mirrored_head_looks_the_other_way(face):
     mirror = face.copy()
     mirror[[27, 28, 29, 30, 33]] -= (14, 0)
     assert pose_of(turned).yaw == pytest.approx(-pose_of(mirror).yaw)
-    assert pose_of(turned).yaw > 8
+    assert pose_of(turned).yaw > 4
 
 
 def test_every_measure_has_an_interval_a_percentile_and_an_honest_answer(synthetic_readings):
@@ -92,7 +92,11 @@ def test_mirror_scale_and_turn_change_little(synthetic_readings):
     apart = []
     for picture, reading in synthetic_readings[:3]:
         image = Image.fromarray(picture)
-        for other in (image.transpose(Image.Transpose.FLIP_LEFT_RIGHT), image.resize((250, 250)), image.rotate(6)):
+        for other in (
+            image.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+            image.resize((250, 250)),
+            image.rotate(6),
+        ):
             changed = read_face([np.array(other)])
             for name, found in reading.measurements.items():
                 gap = abs(changed.measurements[name].value - found.value)
