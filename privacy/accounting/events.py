@@ -88,7 +88,7 @@ class _IntegerSum:
     """Fields shared by the two sums of integer vectors with integer noise.
 
     ``clipping_norm`` times ``scale`` bounds the L2 norm of one client's integer vector exactly (see
-    :func:`privacy.mechanisms.clipping.clip_to_integers`); each of at least ``survivors`` honest clients adds
+    :mod:`privacy.secagg.encoding`, E1); each of at least ``survivors`` honest clients adds
     noise of variance ``variance_per_client`` (integer units squared) to each of ``dimension`` coordinates.
     ``client_rate`` below 1 says that the client was drawn by Poisson sampling whose outcome stays secret.
     """

@@ -4,10 +4,10 @@ Guarantees (no assumption: they hold for every input, hostile ones included):
 
 K1. :func:`l2_clip` returns a vector whose L2 norm, as a real number, is at most the clipping norm: the rounding
     errors of the norm and of the product are bounded and taken off, not ignored.
-K2. :func:`clip_to_integers` returns whole numbers whose L2 norm is at most ``clipping_norm * scale``. So
-    rounding costs no sensitivity, whichever way it goes, and needs no rotation beforehand.
-K3. A vector with an infinity or a NaN becomes zero and is reported: it can neither poison the sum nor reveal
+K2. A vector with an infinity or a NaN becomes zero and is reported: it can neither poison the sum nor reveal
     itself by making the sum non-finite.
+
+Rounding to integers keeps the bound too; that is :mod:`privacy.secagg.encoding` (E1).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class ClipReport:
 
 
 def l2_clip(vector: NDArray[_Float], clipping_norm: float) -> tuple[NDArray[_Float], ClipReport]:
-    """Scale a flat vector down to at most ``clipping_norm`` in L2 (guarantees K1, K3).
+    """Scale a flat vector down to at most ``clipping_norm`` in L2 (guarantees K1, K2).
 
     float32 or float64 of shape (n,) in, the same dtype out; a vector within the bound is returned unchanged
     and not copied. Raises PrivacyError for another shape or dtype, or a bound that is not above 0.
@@ -57,34 +57,6 @@ def l2_clip(vector: NDArray[_Float], clipping_norm: float) -> tuple[NDArray[_Flo
     while norm_upper_bound(clipped) > clipping_norm:  # subnormal results round by more than relative units
         clipped = clipped * vector.dtype.type(1.0 - 2.0**-20)
     return clipped, ClipReport(norm, True, 0)
-
-
-def clip_to_integers(
-    vector: NDArray[_Float], clipping_norm: float, scale: int
-) -> tuple[NDArray[np.int64], ClipReport]:
-    """Clip, multiply by ``scale`` and round to whole numbers (guarantees K2, K3), int64 of shape (n,).
-
-    Rounds to nearest; where that made the vector too long, it is first shortened by the excess, which moves
-    a value by about n/(24·clipping_norm²·scale²) of itself. Raises PrivacyError as :func:`l2_clip` does, or
-    where ``clipping_norm * scale`` is 2^62 or more.
-    """
-    bound = clipping_norm * scale
-    if not 0 < bound < 2.0**62:
-        raise PrivacyError(f"encoding: clipping_norm * scale must be above 0 and below 2^62; got {bound!r}")
-    clipped, report = l2_clip(vector, clipping_norm)
-    exact = clipped.astype(np.float64) * float(scale)
-    factor = 1.0
-    for _ in range(8):
-        rounded = np.rint(exact * factor)
-        norm = norm_upper_bound(rounded)
-        if norm <= bound:
-            return rounded.astype(np.int64), report
-        factor *= bound / norm * (1.0 - 2.0**-40)
-    # towards zero no value grows; reached where the bound is near 1, so that rounding decides everything
-    toward_zero = np.trunc(exact * (1.0 - 2.0**-40))
-    if norm_upper_bound(toward_zero) > bound:
-        toward_zero = np.zeros_like(toward_zero)
-    return toward_zero.astype(np.int64), report
 
 
 def norm_upper_bound(vector: NDArray[np.floating]) -> float:

@@ -10,7 +10,6 @@ import pytest
 from mien.errors import PolicyError
 from privacy.accounting.epsilon import epsilon
 from privacy.accounting.events import GaussianSum
-from privacy.mechanisms.clipping import clip_to_integers
 from privacy.mechanisms.distributed import NoisePlan, field_bits_needed, noise_share
 from privacy.plan import Update
 from privacy.randomness import TestOnlySource
@@ -52,13 +51,13 @@ def test_the_event_is_what_the_sum_costs(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_whole_round_decodes_to_the_clipped_sum_plus_noise(kind):
+def test_a_whole_round_decodes_to_the_clipped_sum_plus_noise(kind, encode):
     update, clients, length = _update(kind), 12, 5_000
     rng = np.random.default_rng(2)
     vectors = [rng.normal(size=length) / 10 for _ in range(clients)]
     uploads, clean = np.zeros(length, dtype=np.uint32), np.zeros(length)
     for number, vector in enumerate(vectors):
-        encoded, _ = clip_to_integers(vector, update.clipping_norm, update.scale)
+        encoded = encode(vector, update, clients, str(number))
         clean += encoded / update.scale
         share = noise_share(length, update, 10, TestOnlySource(3, kind, str(number)))
         uploads += (encoded + share).astype(np.uint32)  # the field: 32-bit words that wrap around
