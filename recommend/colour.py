@@ -120,7 +120,7 @@ def into_gamut(colour: Lab) -> Lab:
     wanted = Lab.from_lch(lightness, high, colour.hue)
     if in_gamut(wanted):
         return wanted
-    for _ in range(20):
+    for _ in range(14):
         middle = (low + high) / 2
         if in_gamut(Lab.from_lch(lightness, middle, colour.hue)):
             low = middle

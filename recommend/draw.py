@@ -21,7 +21,7 @@ from recommend.zones import Outline
 
 HEIGHT = 1120  # pixels of the drawn photo
 MAX_ENLARGE = 6.0
-MARGIN = 132
+MARGIN = 152
 BORDER = 28
 BADGE = 19  # radius of a number
 ROW = 46  # least distance between two rows of numbers

@@ -90,7 +90,7 @@ def _dose(own: Lab, product: Lab, visible: float) -> float:
     low, high = 0.0, FULLEST
     if _seen(own, product, high) <= visible:
         return high
-    for _ in range(20):
+    for _ in range(12):
         middle = (low + high) / 2
         if _seen(own, product, middle) < visible:
             low = middle

@@ -59,11 +59,12 @@ class Measurement:
 
 @dataclasses.dataclass(frozen=True)
 class PhotoReading:
-    """What one photo gave: its size (width, height), the face's box, landmarks, pose and notices."""
+    """What one photo gave: its size (width, height), the face's box, landmarks, measures, pose, notices."""
 
     size: tuple[int, int]
     box: FaceBox
     fit: Fit
+    measures: Mapping[str, float]
     pose: Pose
     notices: tuple[Notice, ...]
     skin: SkinReading | None
@@ -119,7 +120,8 @@ def _read_photo(image: NDArray[np.uint8], paper: Region | None) -> PhotoReading:
     notices = tuple(check(image, fit.points, fit.spread, pose, pixels))
     colourless = any(notice.code == "colourless" for notice in notices)
     skin = None if colourless else read_skin(pixels, _paper_colour(image, paper))
-    return PhotoReading((image.shape[1], image.shape[0]), box, fit, pose, notices, skin)
+    size = (image.shape[1], image.shape[0])
+    return PhotoReading(size, box, fit, measure(fit.points), pose, notices, skin)
 
 
 def _paper_colour(image: NDArray[np.uint8], region: Region | None) -> NDArray[np.float64] | None:
@@ -155,7 +157,7 @@ def _combine(attribute: Attribute, photos: Sequence[PhotoReading]) -> Measuremen
     """Average one measure over the photos that allow it; over all when none does, and stay undecided."""
     usable = _usable(attribute.needs, photos)
     counted = usable or list(photos)
-    value = float(np.mean([measure(photo.fit.points)[attribute.id] for photo in counted]))
+    value = float(np.mean([photo.measures[attribute.id] for photo in counted]))
     known = reference_table()[attribute.id]
     half = Z90 * known.within_person_sd / math.sqrt(len(counted))
     index, likely = known.place(value, len(counted))
