@@ -136,4 +136,6 @@ class SecAggServer:
         server = cls(Identity.from_bytes(state.identity), state.directory, source)
         server._bundles = {bundle.name: bundle for bundle in state.bundles}
         server._progress = {one.run: one.round for one in state.progress}
+        if server.to_bytes() != data:
+            raise ProtocolError("server state: a member or a run is listed twice or out of order; it is damaged")
         return server
