@@ -101,7 +101,8 @@ class Ledger:
     ) -> Ledger:
         """Open the ledger at ``path``, or create it.
 
-        ``dataset`` is a hash of what is protected; ``device`` names this device. ``budgets`` hold from now on:
+        ``dataset`` names the collection of people that is protected, and stays the same while photos come and
+        go; ``device`` names this device. ``budgets`` hold from now on:
         a change is recorded as an event of its own. ``anchor`` is a small file that remembers the ledger's
         head; put it in another directory than ``path``, and not into the same backup. Default: beside it.
         ``accept_missing_anchor`` trusts the file as it is where the anchor was lost: a decision for a person.
