@@ -12,7 +12,7 @@ from privacy.secagg.client_state import ClientSession, ClientState, Peer
 from privacy.secagg.encoding import check_capacity
 from privacy.secagg.graph import Graph
 from privacy.secagg.identity import COORDINATOR, Directory, Identity, Member
-from privacy.secagg.keys import Bundle, Prekeys, Session, mask_private, session_id
+from privacy.secagg.keys import Bundle, Prekeys, Session, load, mask_private, session_id
 from privacy.secagg.messages import SetupReply, SetupRequest, encode
 from privacy.secagg.policy import SecAggPolicy
 
@@ -40,15 +40,13 @@ def answer(
 
     keys = Session(message.run, message.round, message.session)
     self_seed = shamir.random_element(source)
-    mask_key = mask_private(prekeys.mask_seed)
+    channel_private, mask_key = load(prekeys.channel_private), load(mask_private(prekeys.mask_seed))
     peers = tuple(
         Peer(
             position=position,
             name=bundle.name,
             identity_key=bundle.identity_key,
-            channel_key=keys.channel_key(
-                prekeys.channel_private, bundle.channel_key, state.name, bundle.name
-            ),
+            channel_key=keys.channel_key(channel_private, bundle.channel_key, state.name, bundle.name),
             mask_key=keys.mask_key(mask_key, bundle.mask_key, state.name, bundle.name),
         )
         for position, bundle in zip(near, message.bundles, strict=True)
@@ -84,7 +82,7 @@ def answer(
         id=message.session,
         plan=message.plan,
         self_seed=self_seed,
-        upload_key=keys.upload_key(prekeys.channel_private, message.run_key, state.name),
+        upload_key=keys.upload_key(channel_private, message.run_key, state.name),
         peers=peers,
         request=request_hash,
         reply=encoded,

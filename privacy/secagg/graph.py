@@ -26,7 +26,7 @@ import math
 from bisect import bisect_left
 
 from mien.errors import PolicyError, ProtocolError
-from privacy.secagg.keys import sha256
+from privacy.secagg.keys import roster_hash, sha256
 
 
 @functools.lru_cache(maxsize=4)
@@ -65,7 +65,7 @@ class Graph:
         self.cohort, self.degree = cohort, neighbours
         self._places = None
         if neighbours < cohort - 1:
-            self._places = _positions(cohort, plan_session_hash, sha256("roster", *roster))
+            self._places = _positions(cohort, plan_session_hash, roster_hash(roster))
         self.neighbours = functools.lru_cache(maxsize=1 << 14)(self._neighbours)
         """The ascending positions of a member's neighbours."""
 
@@ -124,7 +124,20 @@ def security_bits(cohort: int, neighbours: int, threshold: int, collusion: float
     ``collusion`` is the share of the whole cohort that colludes with the server. "Too many" is more than
     ``2·threshold − neighbours − 1``, where :mod:`privacy.secagg.agreement` stops being proven.
     """
-    bits = tail_bits(cohort - 1, math.floor(collusion * cohort), neighbours, 2 * threshold - neighbours - 1)
+    return _colluder_bits(cohort, neighbours, collusion, 2 * threshold - neighbours - 1)
+
+
+def colluders_expected(cohort: int, neighbours: int, collusion: float, bits: float) -> int:
+    """Return the fewest colluders that *every* neighbourhood stays within, but for a chance of 2^−``bits``."""
+    return next(
+        most
+        for most in range(neighbours + 1)
+        if _colluder_bits(cohort, neighbours, collusion, most) >= bits or most == neighbours
+    )
+
+
+def _colluder_bits(cohort: int, neighbours: int, collusion: float, most: int) -> float:
+    bits = tail_bits(cohort - 1, math.floor(collusion * cohort), neighbours, most)
     return max(0.0, bits - math.log2(cohort))
 
 

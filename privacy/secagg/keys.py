@@ -53,15 +53,19 @@ def derive(secret: bytes, *info: bytes | str | int) -> bytes:
 
 def public_of(private: bytes) -> bytes:
     """Return the X25519 public key of 32 private bytes."""
-    return X25519PrivateKey.from_private_bytes(private).public_key().public_bytes_raw()
+    return load(private).public_key().public_bytes_raw()
 
 
-def agree(private: bytes, public: bytes, who: str) -> bytes:
+def load(private: bytes) -> X25519PrivateKey:
+    """Return the key object of 32 private bytes; costs as much as an agreement, so load once for many."""
+    return X25519PrivateKey.from_private_bytes(private)
+
+
+def agree(private: bytes | X25519PrivateKey, public: bytes, who: str) -> bytes:
     """Return the raw X25519 secret. Raises ProtocolError for a public key of small order."""
+    key = load(private) if isinstance(private, bytes) else private
     try:
-        return X25519PrivateKey.from_private_bytes(private).exchange(
-            X25519PublicKey.from_public_bytes(public)
-        )
+        return key.exchange(X25519PublicKey.from_public_bytes(public))
     except ValueError:
         raise ProtocolError(f"X25519 key of {who!r} is of small order; it was forged, refuse it") from None
 
@@ -133,7 +137,9 @@ class Session:
     id: bytes
     """32 bytes, see :func:`session_id`."""
 
-    def pair_key(self, label: str, private: bytes, public: bytes, mine: str, other: str) -> bytes:
+    def pair_key(
+        self, label: str, private: bytes | X25519PrivateKey, public: bytes, mine: str, other: str
+    ) -> bytes:
         """Return the 32-byte key that ``mine`` and ``other`` share for the purpose ``label``."""
         low, high = sorted((mine, other))
         secret = agree(private, public, other)
@@ -141,15 +147,15 @@ class Session:
             secret, "mien secagg", label, PROTOCOL_VERSION, self.run, self.round, self.id, low, high
         )
 
-    def channel_key(self, private: bytes, public: bytes, mine: str, other: str) -> bytes:
+    def channel_key(self, private: bytes | X25519PrivateKey, public: bytes, mine: str, other: str) -> bytes:
         """Return the key under which two members send each other shares and agreement tokens."""
         return self.pair_key("channel", private, public, mine, other)
 
-    def mask_key(self, private: bytes, public: bytes, mine: str, other: str) -> bytes:
+    def mask_key(self, private: bytes | X25519PrivateKey, public: bytes, mine: str, other: str) -> bytes:
         """Return the key of the mask that two members add and subtract."""
         return self.pair_key("pairwise mask", private, public, mine, other)
 
-    def upload_key(self, private: bytes, public: bytes, client: str) -> bytes:
+    def upload_key(self, private: bytes | X25519PrivateKey, public: bytes, client: str) -> bytes:
         """Return the key that authenticates a client's vector to the server."""
         return self.pair_key("upload", private, public, client, COORDINATOR)
 
@@ -160,8 +166,13 @@ class Session:
         )
 
 
+def roster_hash(roster: tuple[bytes, ...]) -> bytes:
+    """Return 32 bytes that stand for every member's bundle, given their hashes in cohort order."""
+    return sha256("roster", b"".join(roster))
+
+
 def session_id(
     plan_session_hash: bytes, roster: tuple[bytes, ...], server_key: bytes, run_key: bytes
 ) -> bytes:
     """Return the 32 bytes that name a session: its plan without the model, all bundles, and the server's keys."""
-    return sha256("session", plan_session_hash, sha256("roster", *roster), server_key, run_key)
+    return sha256("session", plan_session_hash, roster_hash(roster), server_key, run_key)

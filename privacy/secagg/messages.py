@@ -19,6 +19,7 @@ sent twice.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Annotated, ClassVar, Generic, TypeVar
 
 from mien.errors import ProtocolError
@@ -250,6 +251,7 @@ def kind_of(data: bytes) -> type[Message]:
     return kind
 
 
+@functools.lru_cache(maxsize=64)
 def subset_hash(subset: Subset) -> bytes:
     """Return 32 bytes that stand for a set of members."""
     return sha256("subset", Bitmap().write(subset, "subset"))

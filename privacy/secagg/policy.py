@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mien.errors import PolicyError
 from privacy.plan import RoundPlan
-from privacy.secagg.graph import security_bits
+from privacy.secagg.graph import colluders_expected
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -62,15 +62,16 @@ class SecAggPolicy(BaseModel):
             broken.append(f"threshold {t} of {k} neighbours, above two thirds wanted")
         if secagg.min_survivors < self.min_survivors:
             broken.append(f"min_survivors {secagg.min_survivors}, at least {self.min_survivors} wanted")
-        if honest_sum(plan) < self.min_honest_sum:
+        colluders = colluders_expected(n, k, self.collusion, self.security_bits)
+        if colluders > colluders_stood(plan):
             broken.append(
-                f"a sum could cover {honest_sum(plan)} honest, at least {self.min_honest_sum} wanted"
+                f"{colluders} colluders in one neighbourhood must be stood ({self.collusion:.0%} of the cohort, "
+                f"but for 2^-{self.security_bits:g}); {k} neighbours with threshold {t} stand "
+                f"{colluders_stood(plan)}"
             )
-        bits = security_bits(n, k, t, self.collusion)
-        if bits < self.security_bits:
+        elif honest_sum(plan, colluders) < self.min_honest_sum:
             broken.append(
-                f"{self.collusion:.0%} colluders break {k} neighbours with threshold {t} with probability "
-                f"2^-{bits:.1f}, at most 2^-{self.security_bits:g} wanted"
+                f"a sum could cover {honest_sum(plan, colluders)} honest, at least {self.min_honest_sum} wanted"
             )
         return broken
 
@@ -102,9 +103,12 @@ def colluders_stood(plan: RoundPlan) -> int:
     return 2 * plan.secagg.threshold - plan.secagg.neighbours - 1
 
 
-def honest_sum(plan: RoundPlan) -> int:
-    """Return how many honest clients any sum covers that a malicious server can open (A5, A6)."""
-    k, t, c = plan.secagg.neighbours, plan.secagg.threshold, colluders_stood(plan)
+def honest_sum(plan: RoundPlan, colluders: int) -> int:
+    """Return how many honest clients any sum covers that a malicious server can open (A5, A6).
+
+    ``colluders`` bounds those in any one neighbourhood; at most :func:`colluders_stood`.
+    """
+    k, t = plan.secagg.neighbours, plan.secagg.threshold
     if k == len(plan.cohort) - 1:
-        return max(t - c + 1, plan.secagg.min_survivors - c)
-    return t - c + 1
+        return max(t - colluders + 1, plan.secagg.min_survivors - colluders)
+    return t - colluders + 1

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from numpy.typing import NDArray
 
 from mien.errors import ProtocolError, RoundAbortedError
@@ -20,7 +21,7 @@ from privacy.secagg import agreement, dealing, masking, shamir
 from privacy.secagg.codec import Subset
 from privacy.secagg.dealing import Kind
 from privacy.secagg.graph import Graph
-from privacy.secagg.keys import Bundle, Session, mask_private, public_of
+from privacy.secagg.keys import Bundle, Session, load, mask_private, public_of
 from privacy.secagg.messages import SetupReply, UnmaskReply
 
 
@@ -75,7 +76,8 @@ class Recovery:
             if survived:
                 masks.append((self._session.self_mask_key(seed, self._name(position)), False))
             else:
-                masks += [self._pairwise(position, mask_private(seed), one) for one in near]
+                private = load(mask_private(seed))
+                masks += [self._pairwise(position, private, one) for one in near]
         return masks
 
     def result(self, total: masking.FieldVector, masks_expanded: int) -> AggregateResult:
@@ -168,7 +170,7 @@ class Recovery:
             return hmac.compare_digest(commitment, self._setups[position].self_commitment)
         return public_of(mask_private(seed)) == self._bundles[position].mask_key
 
-    def _pairwise(self, dropped: int, private: bytes, survivor: int) -> masking.Mask:
+    def _pairwise(self, dropped: int, private: X25519PrivateKey, survivor: int) -> masking.Mask:
         """Return the mask that undoes what ``survivor`` added for ``dropped``."""
         key = self._session.mask_key(
             private, self._bundles[survivor].mask_key, self._name(dropped), self._name(survivor)

@@ -104,3 +104,12 @@ def test_the_default_threshold_is_the_least_above_two_thirds():
         threshold = default_threshold(degree)
         assert 3 * threshold > 2 * degree >= 3 * (threshold - 1)
         assert threshold <= degree or degree < 1
+
+
+def test_expected_colluders_are_the_fewest_that_meet_the_bound():
+    assert graph.colluders_expected(12, 11, 0.25, 40) == 3
+    assert graph.colluders_expected(12, 11, 0.0, 40) == 0
+    for cohort, k, bits in ((1000, 80, 40), (200, 30, 20), (50, 10, 200)):
+        most = graph.colluders_expected(cohort, k, 0.1, bits)
+        assert graph._colluder_bits(cohort, k, 0.1, most) >= bits or most == k
+        assert graph._colluder_bits(cohort, k, 0.1, most - 1) < bits

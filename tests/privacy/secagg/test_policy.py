@@ -16,13 +16,17 @@ COHORT = [f"d{index:02d}" for index in range(12)]
         ({}, {"threshold": 7}, "threshold 7 of 11 neighbours, above two thirds wanted"),
         ({}, {"neighbours": 6, "threshold": 4}, "threshold 4 of 6 neighbours, above two thirds wanted"),
         ({"min_survivors": 9}, {"min_survivors": 8}, "min_survivors 8, at least 9 wanted"),
-        ({"min_honest_sum": 9}, {}, "a sum could cover 5 honest, at least 9 wanted"),
+        ({"min_honest_sum": 10}, {}, "a sum could cover 9 honest, at least 10 wanted"),
         (
             {"collusion": 0.5, "security_bits": 1.0},
             {},
-            r"50% colluders break 11 neighbours with threshold 8 with probability 2\^-0\.0",
+            r"6 colluders in one neighbourhood must be stood \(50% .* 11 neighbours with threshold 8 stand 4",
         ),
-        ({"security_bits": 40.0}, {"neighbours": 4}, r"at most 2\^-40 wanted"),
+        (
+            {"security_bits": 40.0},
+            {"neighbours": 4},
+            r"but for 2\^-40\); 4 neighbours with threshold 3 stand 1",
+        ),
         ({"field_bits": (32,)}, {"field_bits": 64}, r"field of 64 bits, one of \(32,\) wanted"),
         ({"max_vector_length": 39}, {}, "vector of 40, at most 39 wanted"),
         ({"max_clipping_norm": 0.5}, {}, "clipping norm 1, at most 0.5 wanted"),
@@ -62,6 +66,7 @@ def test_guaranteed_figures_of_a_plan(plan_for):
     full = plan_for(COHORT, min_survivors=10)
     assert (full.secagg.neighbours, full.secagg.threshold) == (11, 8)
     assert colluders_stood(full) == 4
-    assert honest_sum(full) == 6
+    assert honest_sum(full, 4) == 6
+    assert honest_sum(full, 1) == 9
     sparse = plan_for(COHORT, neighbours=6)
-    assert (sparse.secagg.threshold, colluders_stood(sparse), honest_sum(sparse)) == (5, 3, 3)
+    assert (sparse.secagg.threshold, colluders_stood(sparse), honest_sum(sparse, 3)) == (5, 3, 3)
