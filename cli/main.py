@@ -19,6 +19,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Train face models on people's own devices without seeing a face, and get makeup advice on yours.",
 )
+data_app = typer.Typer(no_args_is_help=True, help="Prepare, export or draw datasets.")
+ledger_app = typer.Typer(no_args_is_help=True, help="What a device has spent of its privacy budget.")
+app.add_typer(data_app, name="data")
+app.add_typer(ledger_app, name="ledger")
 _out, _err = Console(), Console(stderr=True)
 
 Overrides = Annotated[
@@ -58,14 +62,24 @@ def look(
     photo: Annotated[
         list[Path], typer.Argument(metavar="PHOTO...", help="one photo, or several of one person")
     ],
-    language: Annotated[Literal["en", "zh"], typer.Option("--language", "-l")] = "en",
+    language: Annotated[Literal["en", "zh"], typer.Option("--language", "-l", help="en or zh")] = "en",
+    occasion: Annotated[str, typer.Option(help="what the look is for")] = "day",
+    style: Annotated[str, typer.Option(help="natural, groomed, glam, ...")] = "natural",
+    intent: Annotated[
+        str, typer.Option(help="accent what is there; or balance, lengthen, ... if you choose")
+    ] = "accent",
+    skill: Annotated[str, typer.Option(help="how practised you are")] = "some",
+    minutes: Annotated[float, typer.Option(help="how long you have")] = 20.0,
+    nose: Annotated[bool, typer.Option("--nose", help="advise the nose too; never done unasked")] = False,
     format_: Annotated[Literal["text", "json"], typer.Option("--format")] = "text",
-    save: Annotated[Path | None, typer.Option("--save", help="where the annotated picture goes")] = None,
+    save: Annotated[Path | None, typer.Option("--save", help="where the photo with the zones goes")] = None,
 ) -> None:
     """Measure a face and advise makeup, with where, how and why. Nothing leaves this machine."""
     from cli.looking import show_look
+    from recommend.preferences import Preferences
 
-    show_look(_out, photo, language, format_, save)
+    wishes = Preferences(language, occasion, style, intent, skill, minutes, nose=nose)
+    show_look(_out, photo, wishes, format_, save)
 
 
 @app.command()
@@ -83,6 +97,71 @@ def report(run: Annotated[Path, typer.Argument(metavar="RUN", help="a run folder
 
     write_report(run)
     _out.print(f"Wrote {run / 'report.html'} and report.json")
+
+
+@data_app.command("prepare")
+def data_prepare(data: Annotated[str, typer.Option("--data", metavar="KIND[=PATH]")] = "embedded") -> None:
+    """Find the faces of a dataset, align and crop them, once; say what was left out."""
+    from cli.datasets import prepare_and_tell
+
+    prepare_and_tell(_out, data)
+
+
+@data_app.command("features")
+def data_features(
+    out: Annotated[Path, typer.Option("--out", help="the CSV file")],
+    data: Annotated[str, typer.Option("--data", metavar="KIND[=PATH]")] = "embedded",
+    attribute: Annotated[str, typer.Option(help="the label that comes first")] = "Chubby",
+) -> None:
+    """Write the makeup paper's rows: a label, then eight distances across the jaw."""
+    from cli.datasets import features
+
+    features(_out, data, attribute, out)
+
+
+@data_app.command("synthesize")
+def data_synthesize(
+    out: Annotated[Path, typer.Argument(metavar="DIR", help="a folder that does not exist yet")],
+    persons: Annotated[int, typer.Option(min=1)] = 20,
+    images: Annotated[int, typer.Option(min=1)] = 8,
+    size: Annotated[int, typer.Option(help="pixels")] = 144,
+    surgery: Annotated[
+        list[float] | None, typer.Option(help="draw everybody again after micro-surgery")
+    ] = None,
+) -> None:
+    """Draw faces of nobody, with true labels, in CelebA's layout."""
+    from cli.datasets import synthesize
+
+    synthesize(_out, out, persons, images, size, surgery or [])
+
+
+LedgerFile = Annotated[Path, typer.Argument(metavar="LEDGER", help="a ledger's .jsonl file")]
+
+
+@ledger_app.command("show")
+def ledger_show(path: LedgerFile, charges: Annotated[bool, typer.Option("--charges")] = False) -> None:
+    """Print what a device has spent, computed anew from its events."""
+    from cli.ledgers import show
+
+    show(_out, path, charges)
+
+
+@ledger_app.command("verify")
+def ledger_verify(
+    path: LedgerFile, anchor: Annotated[Path | None, typer.Option(help="the anchor kept elsewhere")] = None
+) -> None:
+    """Check every link of a ledger's chain, and its anchor."""
+    from cli.ledgers import check
+
+    check(_out, path, anchor)
+
+
+@ledger_app.command("export")
+def ledger_export(path: LedgerFile) -> None:
+    """Print a ledger as JSON."""
+    from cli.ledgers import export_json
+
+    export_json(_out, path)
 
 
 @app.command()

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from cli.datasets import progress_bar
 from cli.table import RunTable, duration_text, size_text
 from configs.load import load_config
 from configs.schema import RunConfig
-from faces.federation import Progress as Report
 from simulations.run import SimulationResult, prepare_data, simulate
 
 
@@ -23,7 +20,7 @@ def simulate_and_show(
     """Run a config on the in-process engine with a live table, and say where the results are."""
     config = load_config(name, [*overrides, *([f"data.source={data}"] if data else [])])
     torch.set_num_threads(config.threads)
-    with _preparing(console) as progress:
+    with progress_bar(console, "preparing faces") as progress:
         prepare_data(config, progress)
     with RunTable(console) as table:
         result = simulate(config, runs, table)
@@ -58,15 +55,3 @@ def _say_results(console: Console, config: RunConfig, result: SimulationResult) 
             f"{size_text(result.bytes_up)}, all of it masked."
         )
     console.print(f"Report: {result.folder.path / 'report.html'}", soft_wrap=True)
-
-
-@contextmanager
-def _preparing(console: Console) -> Iterator[Report]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("preparing faces", total=None)
-
-        def report(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
-
-        yield report
