@@ -78,17 +78,29 @@ class _Side:
 
 
 def loss_table(releases: GaussianReleases, neighbouring: Neighbouring, grid: float) -> LossTable:
-    """Compose ``releases`` on a grid of step ``grid``, rounding pessimistically."""
-    parts = [
-        _sampled_loss(rate, noise, times, neighbouring, grid)
-        for (rate, noise), times in sorted(releases.sampled.items())
-    ]
+    """Compose ``releases`` on a grid of step ``grid``, rounding pessimistically.
+
+    Devices with the same history share the work: the last few tables are kept.
+    """
+    sampled, mixtures = sorted(releases.sampled.items()), sorted(releases.mixtures.items())
+    return _composed(tuple(sampled), tuple(mixtures), releases.multiplier, neighbouring, grid)
+
+
+@functools.lru_cache(maxsize=8)  # megabytes each
+def _composed(
+    sampled: tuple[tuple[tuple[float, float], int], ...],
+    mixtures: tuple[tuple[tuple[float, int, float], int], ...],
+    multiplier: float,
+    neighbouring: Neighbouring,
+    grid: float,
+) -> LossTable:
+    parts = [_sampled_loss(rate, noise, times, neighbouring, grid) for (rate, noise), times in sampled]
     parts += [
         _mixture_loss(rate, units, noise, times, neighbouring, grid)
-        for (rate, units, noise), times in sorted(releases.mixtures.items())
+        for (rate, units, noise), times in mixtures
     ]
-    if releases.mu_squared > 0:
-        parts.append(_gaussian_loss(releases.multiplier, neighbouring, grid))
+    if math.isfinite(multiplier):
+        parts.append(_gaussian_loss(multiplier, neighbouring, grid))
     return LossTable(functools.reduce(lambda left, right: left.compose(right), parts))
 
 
@@ -104,7 +116,7 @@ def coarsest_grid(releases: GaussianReleases) -> float:
     return max((2.0 * (0.5 * mu * mu + 11.0 * mu) / _MAX_CELLS for mu in shifts), default=0.0)
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=16)
 def _sampled_once(rate: float, noise: float, neighbouring: Neighbouring, grid: float) -> Any:
     return pld.from_gaussian_mechanism(
         standard_deviation=noise,
@@ -114,12 +126,12 @@ def _sampled_once(rate: float, noise: float, neighbouring: Neighbouring, grid: f
     )
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=16)
 def _sampled_loss(rate: float, noise: float, times: int, neighbouring: Neighbouring, grid: float) -> Any:
     return _repeated(_sampled_once(rate, noise, neighbouring, grid), times)
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=16)
 def _mixture_once(rate: float, units: int, noise: float, grid: float) -> Any:
     counts = np.arange(units + 1)
     sides = []
@@ -162,7 +174,7 @@ class _MixtureLoss(MixtureGaussianPrivacyLoss):  # type: ignore[misc]  # dp-acco
         return -sign * total
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=16)
 def _mixture_loss(
     rate: float, units: int, noise: float, times: int, neighbouring: Neighbouring, grid: float
 ) -> Any:

@@ -8,7 +8,7 @@ One record is one line of canonical JSON ended by a newline::
 before (64 zeros for the first); ``seq`` counts from 0 without gaps; ``time`` is informative only and nothing
 depends on it. Exactly one of these members says what happened:
 
-``open``       version, device, dataset, nonce (16 random bytes, so that hashes cannot be guessed), budgets
+``open``       version, device, dataset, budgets, simulated, nonce (16 random bytes: hashes cannot be guessed)
 ``charge``     purpose, run, round, plan_hash, event: written before the work that it pays for
 ``budgets``    the budgets from here on, because the person changed them
 ``recovered``  a torn tail was found: its bytes, its SHA-256, and the charges that could still be read in it

@@ -2,7 +2,8 @@
 
 Guarantees (assumption: ``fsync`` does what POSIX says; the disk does not lose what it acknowledged):
 
-S1. When :meth:`Log.append` returns, the record is on the disk. A kill or a power cut before that leaves all of
+S1. When :meth:`Log.append` returns, the record is on the disk (a simulated ledger: in the system's cache, which a
+    kill does not touch and a power cut does). A kill or a power cut before that leaves all of
     it, none of it, or any garbage *after* the last acknowledged record, and each of these is read back.
 S2. Nothing is ever overwritten or truncated. A torn tail stays where it is and is closed by a ``recovered``
     record that names its length and hash; so the file is always a record of what was found.
@@ -95,8 +96,9 @@ def _torn_facts(torn: bytes) -> dict[str, int | str]:
 class Log:
     """The append-only file of one ledger, held by one process at a time."""
 
-    def __init__(self, path: Path, *, wait: float) -> None:
+    def __init__(self, path: Path, *, wait: float, durable: bool = True) -> None:
         self.path = path
+        self._durable = durable
         self._process = os.getpid()
         self._lock: int | None = _lock(path, wait)
         self._file: int | None = None
@@ -108,7 +110,7 @@ class Log:
 
     def create(self, first: Record) -> None:
         """Create the file with its first record: whole or not at all."""
-        write_atomic(self.path, first.to_line(), mode=0o600)
+        _replace(self.path, first.to_line(), self._durable)
 
     def read(self) -> LogContent:
         """Read and check the whole file."""
@@ -116,7 +118,9 @@ class Log:
 
     def close_torn_tail(self, recovered: Record) -> None:
         """Append ``recovered`` behind a torn tail, which is made durable first so that its hash stays true."""
-        _sync(self._descriptor())
+        descriptor = self._descriptor()
+        if self._durable:
+            _sync(descriptor)
         self._write(b"\n" + recovered.to_line())
 
     def terminate(self) -> None:
@@ -153,7 +157,8 @@ class Log:
             written = os.write(descriptor, data)
             while written < len(data):
                 written += os.write(descriptor, data[written:])
-            _sync(descriptor)
+            if self._durable:
+                _sync(descriptor)
         except OSError as error:
             raise LedgerError(
                 f"ledger {self.path}: the record could not be written ({error.strerror}); nothing may start. "
@@ -185,10 +190,10 @@ class Anchor:
             ) from None
         return anchor
 
-    def write(self, path: Path) -> None:
-        """Replace the anchor durably."""
+    def write(self, path: Path, *, durable: bool = True) -> None:
+        """Replace the anchor."""
         try:
-            write_atomic(path, canonical_json({"hash": self.hash, "seq": self.seq}) + b"\n", mode=0o600)
+            _replace(path, canonical_json({"hash": self.hash, "seq": self.seq}) + b"\n", durable)
         except OSError as error:
             raise LedgerError(
                 f"ledger anchor {path}: could not be written ({error.strerror}); nothing may start"
@@ -234,6 +239,17 @@ def _sync(descriptor: int) -> None:
         fcntl.fcntl(descriptor, full)
     else:
         os.fsync(descriptor)
+
+
+def _replace(path: Path, content: bytes, durable: bool) -> None:
+    """Replace a file, whole or not at all; durably, or for a simulation just visibly."""
+    if durable:
+        write_atomic(path, content, mode=0o600)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_bytes(content)
+    temporary.replace(path)
 
 
 def torn_body(torn: bytes) -> dict[str, int | str]:

@@ -197,6 +197,18 @@ def test_clocks_that_jump_are_harmless(opened):
         assert [entry.seq for entry in ledger.entries()] == list(range(5))
 
 
+def test_a_simulated_ledger_never_opens_as_a_real_one(opened, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: pytest.fail("a simulation must not wait for the disk"))
+        with opened(simulated=True) as ledger:
+            _charge(ledger)
+        with opened(simulated=True) as ledger:
+            assert len(ledger.events()) == 1
+    with pytest.raises(LedgerError, match="simulated"):
+        opened()
+    assert verify(tmp_path / "ledger.jsonl", tmp_path / "elsewhere" / "head") == []
+
+
 # -- one writer ------------------------------------------------------------------------------------------------
 
 
