@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from _table import Row, main
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw
 from preparation import real_faces
 from torch import nn
 
@@ -168,19 +169,45 @@ def jaws(faces: Faces) -> dict[str, NDArray[np.float32]]:
     }
 
 
-def skins(faces: Faces) -> dict[str, Picture]:
-    """Return the close crop, blanked outside each of the ellipses."""
+def skin_masks(faces: Faces) -> dict[str, NDArray[np.bool_]]:
+    """Return what each ellipse keeps of the close crop: bool [N, 32, 32]."""
     red, green, blue = np.moveaxis(faces.close.astype(np.float32), 3, 0)
     luma = 0.299 * red + 0.587 * green + 0.114 * blue
     cb, cr = 0.564 * (blue - luma) - 113 + 128, 0.713 * (red - luma) - 155.6 + 128
     cos, sin = np.cos(np.deg2rad(-43)), np.sin(np.deg2rad(-43))
     fixed = ((cos * cb + sin * cr) / 23.4) ** 2 + ((cos * cr - sin * cb) / 15.2) ** 2 <= 1
-    masks = {
+    return {
         "ellipse of Hsu et al. (taken)": np.stack([skin_mask(each) for each in faces.close]),
         "fixed ellipse": fixed,
         "no mask": np.ones_like(fixed),
     }
-    return {name: channels_first(faces.close * mask[..., None]) for name, mask in masks.items()}
+
+
+def coverage(faces: Faces) -> list[Row]:
+    """Return how much of a face, and of what is around it, each ellipse keeps."""
+    inside = np.stack([face_area(each) for each in faces.landmarks])
+    light = np.array([face[area].mean() for face, area in zip(faces.close, inside, strict=True)])
+    dark = light < np.quantile(light, 0.1)
+    rows = []
+    for name, mask in skin_masks(faces).items():
+        for part, share in (
+            ("of a face", mask[inside].mean()),
+            ("of the darkest tenth of faces", mask[dark][inside[dark]].mean()),
+            ("around a face", mask[~inside].mean()),
+        ):
+            rows.append(Row(f"skin: {name}, kept {part}", 100 * float(share), "%"))
+    return rows
+
+
+def face_area(landmarks: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which pixels of the close crop lie between jaw and brows, without eyes and mouth."""
+    points = apply(canonical_matrix(landmarks, margin=0.0), landmarks) * 32
+    area = Image.new("L", (32, 32))
+    pen = ImageDraw.Draw(area)
+    outline = [*range(17), *range(26, 16, -1)]
+    for part, value in ((outline, 1), (range(36, 42), 0), (range(42, 48), 0), (range(48, 60), 0)):
+        pen.polygon([tuple(points[point]) for point in part], fill=value)
+    return np.asarray(area, dtype=np.bool_)
 
 
 def framings(faces: Faces) -> dict[str, Picture]:
@@ -205,16 +232,17 @@ def measure(quick: bool) -> list[Row]:
         return [Row("AUC", float("nan"), "", note="not measured: real photos are not on this machine")]
     torch.set_num_threads(1)
     faces = cut_all(root, quick)
+    skins = {name: channels_first(faces.close * mask[..., None]) for name, mask in skin_masks(faces).items()}
     noses = {"square (taken)": faces.nose, "stretched": faces.stretched_nose}
     passes = 1 if quick else 3
     studies: list[tuple[str, dict[str, NDArray[np.generic]], list[str], int, float]] = [
         ("jaw unit", {**jaws(faces)}, ["Chubby"], 4 * passes, 2e-2),
         ("nose box", {**noses}, ["Pointy_Nose"], passes, 2e-3),
-        ("skin", {**skins(faces)}, ["Pale_Skin", "Rosy_Cheeks"], passes, 2e-3),
+        ("skin", {**skins}, ["Pale_Skin", "Rosy_Cheeks"], passes, 2e-3),
         ("framing", {**framings(faces)}, ["Chubby", "Rosy_Cheeks"], passes, 2e-3),
     ]
     note = f"{int(faces.test.sum())} photos of persons not seen"
-    return [
+    return coverage(faces) + [
         Row(f"{study}: {choice}, {name}", value, "AUC", note=note)
         for study, choices, names, epochs, rate in studies
         for choice, inputs in choices.items()

@@ -29,7 +29,7 @@ def jaw_distances(landmarks: NDArray[np.float64]) -> NDArray[np.float32]:
     what the paper's example rows show (94, 88, 89, 83 percent for the first distance): it measured pixels in
     CelebA's aligned pictures. Divided by the face's *own* width, the first would be 1 for everybody, and the
     other seven tell "Chubby" less well: AUC 0.78, against 0.79 by the width between the eyes' outer corners
-    and 0.835 by this unit (8-16-1 network, CelebA, unseen persons).
+    and 0.84 by this unit (``benchmarks/crops.py``).
 
     Raises NoFaceError where the landmarks are all in one place.
     """
@@ -93,8 +93,8 @@ def nose_crop(
 
     The paper's box goes from the smallest to the largest x and y of these points. Here it is grown to a
     square on its longer side, and by ``margin`` of that on every side: stretched to a square instead, every
-    nose looks equally wide, and "Pointy_Nose" is told less well (AUC 0.715, against 0.758; small CNN, CelebA,
-    unseen persons). It stands upright on the face, not on the picture: a tilted head gives the same crop.
+    nose looks equally wide, and "Pointy_Nose" is told less well (AUC 0.69, against 0.75;
+    ``benchmarks/crops.py``). It stands upright on the face, not on the picture: a tilted head gives the same crop.
 
     Raises NoFaceError where the landmarks are all in one place.
     """
