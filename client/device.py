@@ -82,13 +82,16 @@ class Device:
             self._table = table
         return table
 
+    def budget(self) -> Budget:
+        """Return what this device is willing to spend in all."""
+        return Budget(self.config.privacy.epsilon, self.config.privacy.delta)
+
     def ledger(self, dataset: str) -> Ledger:
         """Open this device's ledger for the dataset of the given hash."""
-        privacy = self.config.privacy
         return Ledger.open(
             self.home / "ledger" / f"{self.name}.jsonl",
             device=self.name,
             dataset=dataset,
-            budgets={PURPOSE: Budget(privacy.epsilon, privacy.delta)},
+            budgets={PURPOSE: self.budget()},
             anchor=self.home / "anchors" / f"{self.name}.json",
         )

@@ -95,8 +95,9 @@ class Coordinator:
             plan = session.plan.model_copy(update={"model_hash": self._model_hash()})
             self._announce(plan)
             self._collect(session, self._model_hash())
+            opening = session.unmask_requests()
             following = self._begin(number + 1)
-            self._open(session, following)
+            self._open(session, opening, following)
             result = session.result()
             survivors = len(result.survivors)
             read = read_sum(result.sum, survivors, plan)
@@ -169,10 +170,12 @@ class Coordinator:
         for node, parts in self._ask(TRAIN, number, requests):
             self._take(node, session.receive_upload, parts, "header", "vector")
 
-    def _open(self, session: SecAggRound, following: SecAggRound | None) -> None:
+    def _open(
+        self, session: SecAggRound, opening: Mapping[str, bytes], following: SecAggRound | None
+    ) -> None:
         """Ask the survivors to open the sum, and everyone in the next cohort to set the next round up."""
         requests: dict[int, dict[str, Part]] = {}
-        for name, data in session.unmask_requests().items():
+        for name, data in opening.items():
             requests.setdefault(self._nodes[name], {})["unmask"] = data
         set_ups = following.setup_requests() if following else {}
         alone: dict[int, dict[str, Part]] = {}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+
 from configs.schema import RunConfig
 from privacy.accounting.calibration import calibrate
-from privacy.accounting.events import Composed
+from privacy.accounting.events import Composed, Event
 from privacy.accounting.of_plan import event_of
 from privacy.plan import LocalTraining, RoundPlan, SecureAggregation, Update
 from privacy.secagg.encoding import check_capacity
@@ -26,84 +28,90 @@ class Planner:
 
     def __init__(self, config: RunConfig, run: str, vector_length: int) -> None:
         self._config, self._run, self._length = config, run, vector_length
-        self.rounds_per_client = most_rounds(config.rounds.count, config.rounds.cohort, config.clients.count)
-        self.noise_multiplier = self._calibrate()
+        public = config.model_copy(update={"name": "run", "seed": 0})
+        self.noise_multiplier = _calibrated(public.model_dump_json(), vector_length)
 
-    def plan(self, round_number: int, cohort: tuple[str, ...], model_hash: str | None) -> RoundPlan:
+    def plan(self, number: int, cohort: tuple[str, ...], model_hash: str | None) -> RoundPlan:
         """Return the plan of one round. Raises PolicyError where the field could overflow."""
-        plan = self._plan(round_number, cohort, model_hash, self.noise_multiplier)
+        draft = _draft(self._config, self._length, cohort, self.noise_multiplier)
+        plan = draft.model_copy(update={"run": self._run, "round": number, "model_hash": model_hash})
         check_capacity(plan)
         return plan
 
-    def _calibrate(self) -> float:
-        privacy = self._config.privacy
-        if privacy.mode == "none":
-            return 0.0
-        names = tuple(f"client-{index:06d}" for index in range(self._config.rounds.cohort))
-        return calibrate(
-            lambda noise: [Composed((event_of(self._plan(1, names, None, noise)),), self.rounds_per_client)],
-            privacy.epsilon,
-            privacy.delta,
-        )
 
-    def _plan(
-        self, round_number: int, cohort: tuple[str, ...], model_hash: str | None, noise: float
-    ) -> RoundPlan:
-        config, size = self._config, len(cohort)
-        near = self._neighbourhood(size)
-        return RoundPlan(
-            run=self._run,
-            round=round_number,
-            purpose="attributes",
-            mode=config.privacy.mode,
-            model=config.model.name,
-            model_hash=model_hash,
-            cohort=cohort,
-            training=self._training(noise),
-            update=self._update(noise),
-            secagg=SecureAggregation(
-                vector_length=self._length,
-                neighbours=near.neighbours,
-                threshold=near.threshold,
-                min_survivors=min(config.rounds.min_survivors, size),
-            ),
-            deadline_seconds=config.rounds.deadline_seconds,
-        )
+@functools.lru_cache(maxsize=32)
+def _calibrated(config_json: str, vector_length: int) -> float:
+    """Return the smallest noise multiplier that keeps the config's promise; it takes seconds, so it is kept."""
+    config = RunConfig.model_validate_json(config_json)
+    if config.privacy.mode == "none":
+        return 0.0
+    rounds = config.rounds
+    most = most_rounds(rounds.count, rounds.cohort, config.clients.count)
+    cohort = tuple(f"client-{index:06d}" for index in range(rounds.cohort))
 
-    def _neighbourhood(self, size: int) -> Neighbourhood:
-        """Return the config's degree, or the full graph for a small cohort, or what the security bound needs."""
-        asked = self._config.secagg.neighbours
-        if not asked and size > _FULL_GRAPH:
-            return neighbours_for(size, dropout=_DROPOUT, collusion=self._config.privacy.collusion)
-        degree = min(asked or size - 1, size - 1)
-        return Neighbourhood(degree, default_threshold(degree))
+    def events(noise: float) -> list[Event]:
+        return [Composed((event_of(_draft(config, vector_length, cohort, noise)),), most)]
 
-    def _training(self, noise: float) -> LocalTraining:
-        training, privacy = self._config.training, self._config.privacy
-        persons = training.sampling_rate * training.persons_per_client
-        clips = privacy.mode in ("distributed", "silo")
-        return LocalTraining(
-            steps=training.local_steps,
-            sampling_rate=training.sampling_rate,
-            divisor=persons,
-            photos_per_record=training.photos_per_person,
-            learning_rate=training.learning_rate,
-            momentum=training.momentum,
-            clipping_norm=privacy.clipping_norm if clips else None,
-            noise_multiplier=noise if privacy.mode == "silo" else 0.0,
-        )
+    return calibrate(events, config.privacy.epsilon, config.privacy.delta)
 
-    def _update(self, noise: float) -> Update:
-        """Return the encoding; its noise is told in units of its own bound, whatever ``noise`` is relative to."""
-        privacy, rounds = self._config.privacy, self._config.rounds
-        honest = max(1, int(rounds.min_survivors * (1 - privacy.collusion)))
-        bound = privacy.clipping_norm if privacy.mode == "device" else privacy.update_clipping_norm
-        shared = privacy.mode in ("distributed", "device")
-        return Update(
-            clipping_norm=bound,
-            weight_bound=1.0,
-            scale=1 << self._config.secagg.scale_bits,
-            noise=privacy.noise if shared else "none",
-            noise_multiplier=noise * privacy.clipping_norm / bound if shared else 0.0,
-            honest_survivors=honest,
-        )
+
+def _draft(config: RunConfig, vector_length: int, cohort: tuple[str, ...], noise: float) -> RoundPlan:
+    """Return a plan that lacks only its run, round and model."""
+    near = _neighbourhood(config, len(cohort))
+    return RoundPlan(
+        run="run",
+        round=1,
+        purpose="attributes",
+        mode=config.privacy.mode,
+        model=config.model.name,
+        model_hash=None,
+        cohort=cohort,
+        training=_training(config, noise),
+        update=_update(config, noise),
+        secagg=SecureAggregation(
+            vector_length=vector_length,
+            neighbours=near.neighbours,
+            threshold=near.threshold,
+            min_survivors=min(config.rounds.min_survivors, len(cohort)),
+        ),
+        deadline_seconds=config.rounds.deadline_seconds,
+    )
+
+
+def _neighbourhood(config: RunConfig, size: int) -> Neighbourhood:
+    """Return the config's degree, or the full graph for a small cohort, or what the security bound needs."""
+    asked = config.secagg.neighbours
+    if not asked and size > _FULL_GRAPH:
+        return neighbours_for(size, dropout=_DROPOUT, collusion=config.privacy.collusion)
+    degree = min(asked or size - 1, size - 1)
+    return Neighbourhood(degree, default_threshold(degree))
+
+
+def _training(config: RunConfig, noise: float) -> LocalTraining:
+    training, privacy = config.training, config.privacy
+    clips = privacy.mode in ("distributed", "silo")
+    return LocalTraining(
+        steps=training.local_steps,
+        sampling_rate=training.sampling_rate,
+        divisor=training.sampling_rate * training.persons_per_client,
+        photos_per_record=training.photos_per_person,
+        learning_rate=training.learning_rate,
+        momentum=training.momentum,
+        clipping_norm=privacy.clipping_norm if clips else None,
+        noise_multiplier=noise if privacy.mode == "silo" else 0.0,
+    )
+
+
+def _update(config: RunConfig, noise: float) -> Update:
+    """Return the encoding; its noise is told in units of its own bound, whatever ``noise`` is relative to."""
+    privacy = config.privacy
+    bound = privacy.clipping_norm if privacy.mode == "device" else privacy.update_clipping_norm
+    shared = privacy.mode in ("distributed", "device")
+    return Update(
+        clipping_norm=bound,
+        weight_bound=1.0,
+        scale=1 << config.secagg.scale_bits,
+        noise=privacy.noise if shared else "none",
+        noise_multiplier=noise * privacy.clipping_norm / bound if shared else 0.0,
+        honest_survivors=max(1, int(config.rounds.min_survivors * (1 - privacy.collusion))),
+    )
