@@ -24,6 +24,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from _secagg_peers import MILLION, PeerCost, Stopwatch, peer_rows
 from _table import Row, at_least, at_most, main
 
 from privacy.plan import LocalTraining, RoundPlan, SecureAggregation, Update
@@ -36,7 +37,6 @@ from privacy.secagg.policy import SecAggPolicy
 from privacy.secagg.server import SecAggServer
 
 DROPOUT = COLLUSION = 0.1
-MILLION = 1_000_000
 PLOT = Path(__file__).resolve().parent.parent / "docs" / "images" / "secagg-cost.svg"
 
 
@@ -61,20 +61,13 @@ class Cost:
     download: float
     """Bytes that one client receives, all messages, the model aside; mean."""
     masks: int
+    """Masks that the server expanded."""
     exact: bool
 
-
-class Stopwatch:
-    """CPU seconds of one party."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def __enter__(self) -> None:
-        self._start = time.thread_time()
-
-    def __exit__(self, *_: object) -> None:
-        self.seconds += time.thread_time() - self._start
+    @property
+    def most_masks(self) -> int:
+        """One mask for each survivor, k + 1 for each drop-out."""
+        return self.clients - self.dropped + self.dropped * (self.neighbours + 1)
 
 
 def plan_of(names: tuple[str, ...], layout: VectorLayout, neighbours: int, threshold: int) -> RoundPlan:
@@ -220,99 +213,35 @@ def standard(clients: int, parameters: int) -> Cost:
 def rows_of(title: str, cost: Cost) -> list[Row]:
     """Return the rows of one round."""
     note = f"k = {cost.neighbours}, {cost.dropped} dropped"
-    limit = (cost.clients - cost.dropped) + cost.dropped * (cost.neighbours + 1)
     return [
         Row(f"{title}: one client", cost.client * 1e3, "ms CPU", note=note),
         Row(f"{title}: server, all phases", cost.server, "s CPU"),
         Row(f"{title}: sent by one client", cost.upload, "B/parameter"),
         Row(f"{title}: received by one client", cost.download / 1e3, "kB", note="the model aside"),
-        at_most(f"{title}: masks the server expanded", cost.masks, "masks", limit, "one, and k+1 a drop-out"),
+        at_most(
+            f"{title}: masks the server expanded",
+            cost.masks,
+            "masks",
+            cost.most_masks,
+            "1, and k+1 a drop-out",
+        ),
         at_least(f"{title}: sum is exact", float(cost.exact), "", 1),
     ]
 
 
-@dataclasses.dataclass(frozen=True)
-class PeerCost:
-    """Seconds and bytes of a peer for a vector of one million parameters."""
-
-    name: str
-    fixed: float
-    """CPU seconds of a client whatever its neighbours."""
-    mask: float
-    """CPU seconds of each mask."""
-    upload: float
-    """Bytes a parameter."""
-
-
-def flower() -> PeerCost:
-    """Measure the functions that Flower's own SecAgg+ client calls: quantise, expand, add."""
-    from flwr.common.secure_aggregation.ndarrays_arithmetic import parameters_addition, parameters_mod
-    from flwr.common.secure_aggregation.quantization import quantize
-    from flwr.common.secure_aggregation.secaggplus_utils import pseudo_rand_gen
-
-    vector = np.random.default_rng(2).standard_normal(MILLION, dtype=np.float32)
-    fixed, mask = Stopwatch(), Stopwatch()
-    with fixed:
-        quantised = quantize([vector], 8.0, 1 << 22)
-    repeats = 5
-    with mask:
-        for number in range(repeats):
-            stream = pseudo_rand_gen(number.to_bytes(32, "big"), 1 << 32, [(MILLION,)])
-            quantised = parameters_addition(quantised, stream)
-    with fixed:
-        quantised = parameters_mod(quantised, 1 << 32)
-    per_parameter = quantised[0].nbytes / MILLION
-    return PeerCost("Flower 1.41 SecAgg+ functions", fixed.seconds, mask.seconds / repeats, per_parameter)
-
-
-def ckks() -> tuple[PeerCost, float, float] | None:
-    """Measure TenSEAL's CKKS (8192 slots' ring); return also seconds to add one and to decrypt the sum."""
-    try:
-        import tenseal
-    except ImportError:
-        return None
-    context = tenseal.context(tenseal.SCHEME_TYPE.CKKS, 8192, -1, [60, 40, 40, 60])
-    context.global_scale = 2**40
-    vector = np.random.default_rng(3).standard_normal(MILLION)
-    encrypt, add, decrypt = Stopwatch(), Stopwatch(), Stopwatch()
-    with encrypt:
-        chunks = [tenseal.ckks_vector(context, vector[at : at + 4096]) for at in range(0, MILLION, 4096)]
-    with add:
-        chunks = [chunk + chunk for chunk in chunks]
-    size = sum(len(chunk.serialize()) for chunk in chunks) / MILLION
-    with decrypt:
-        for chunk in chunks:
-            chunk.decrypt()
-    return PeerCost("CKKS (TenSEAL)", encrypt.seconds, 0.0, size), add.seconds, decrypt.seconds
-
-
-def peer_rows(neighbours: int) -> tuple[list[Row], list[PeerCost]]:
-    """Return the rows of the peers at one million parameters."""
-    peer, title = flower(), "1 M parameters"
-    rows = [
-        Row(f"{title}, Flower: quantise", peer.fixed * 1e3, "ms CPU"),
-        Row(f"{title}, Flower: each mask", peer.mask * 1e3, "ms CPU"),
-        Row(
-            f"{title}, Flower: one client's vector",
-            (peer.fixed + (neighbours + 1) * peer.mask) * 1e3,
-            "ms CPU",
-            note=f"computed: quantise + {neighbours + 1} masks",
-        ),
-        Row(f"{title}, Flower: vector of one client", peer.upload, "B/parameter"),
-        Row(f"{title}, Flower: recovery of a drop-out", neighbours * peer.mask, "s CPU", note="computed"),
+def growth_rows(axis: str, cost: Cost) -> list[Row]:
+    """Return the rows of one point of a curve."""
+    title, note = {
+        "cohort": (f"{cost.clients} clients × 10,000", f"k = {cost.neighbours}, {cost.dropped} dropped"),
+        "parameters": (f"50 clients × {cost.parameters:,}", f"k = {cost.neighbours}, 5 dropped"),
+        "neighbours": (f"100 clients × 100,000, k = {cost.neighbours}", "10 dropped"),
+        "drop-outs": (f"100 clients × 100,000, {cost.dropped} dropped", f"k = {cost.neighbours}"),
+    }[axis]
+    sent = f"{note}; sent {cost.upload:.3f} B/parameter"
+    return [
+        Row(f"by {axis}: {title}: client", cost.client * 1e3, "ms CPU", note=sent),
+        Row(f"by {axis}: {title}: server", cost.server * 1e3, "ms CPU", note=f"{cost.masks} masks"),
     ]
-    measured = ckks()
-    if measured is None:
-        note = "not measured: TenSEAL is not installed"
-        return [*rows, Row(f"{title}, CKKS", float("nan"), "", note=note)], [peer]
-    other, add, decrypt = measured
-    rows += [
-        Row(f"{title}, CKKS: encrypt", other.fixed * 1e3, "ms CPU", note="all clients share one secret key"),
-        Row(f"{title}, CKKS: vector of one client", other.upload, "B/parameter"),
-        Row(f"{title}, CKKS: server adds one client", add * 1e3, "ms CPU"),
-        Row(f"{title}, CKKS: decrypt the sum", decrypt * 1e3, "ms CPU"),
-    ]
-    return rows, [peer, other]
 
 
 def sweeps(quick: bool) -> dict[str, list[Cost]]:
@@ -345,14 +274,13 @@ def measure(quick: bool) -> list[Row]:
     rows += peers
     measured = sweeps(quick)
     for axis, points in measured.items():
-        for cost in points:
-            value = {
-                "cohort": f"{cost.clients} clients",
-                "parameters": f"{cost.parameters:,} parameters",
-                "neighbours": f"{cost.neighbours} neighbours",
-                "drop-outs": f"{cost.dropped} of {cost.clients} dropped",
-            }[axis]
-            rows += rows_of(f"by {axis}, {value}", cost)
+        rows += [row for cost in points for row in growth_rows(axis, cost)]
+    everything = [cost for points in measured.values() for cost in points]
+    worst = max(cost.masks / cost.most_masks for cost in everything)
+    rows.append(
+        at_least("all of the above: exact sums", statistics.mean(cost.exact for cost in everything), "", 1)
+    )
+    rows.append(at_most("all of the above: masks, of one a survivor and k+1 a drop-out", worst, "", 1))
     if not quick:
         plot(measured, largest, costs)
     return rows
@@ -384,6 +312,8 @@ def plot(measured: dict[str, list[Cost]], largest: Cost, peers: list[PeerCost]) 
         axis.set_xlabel(label)
         axis.set_ylabel("ms of CPU")
         axis.set_yscale("log")
+        axis.set_ylim(1, 20_000)
+        axis.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         axis.grid(alpha=0.3)
     lengths = [cost.parameters for cost in measured["parameters"]]
     masks = measured["parameters"][0].neighbours + 1
