@@ -10,6 +10,7 @@ from mien.errors import PolicyError, ProtocolError
 from privacy.secagg.client import SecAggClient
 from privacy.secagg.identity import Directory, Identity, sign_directory
 from privacy.secagg.keys import Bundle
+from privacy.secagg.policy import SecAggPolicy
 from privacy.secagg.round import SecAggRound
 
 VICTIM = "device-0000"
@@ -154,3 +155,18 @@ def test_a_server_cannot_forge_the_directory_of_the_operator(attack):
     forged = sign_directory({"sybil": bytes(32)}, devices.server.identity)
     with pytest.raises(ProtocolError, match="does not verify"):
         Directory.provisioned(forged, operator.public_key)
+
+
+def test_known_limit_a_server_that_fills_a_cohort_with_admitted_colluders_opens_the_vector(attack):
+    """The server chooses the cohort, so ``min_cohort`` must exceed the colluders that the directory may hold."""
+    adversary = attack(8, colluders=range(1, 8), policy=SecAggPolicy())
+    adversary.devices.clients[VICTIM].provision(provisioned(adversary.devices))
+    adversary.set_up()
+    adversary.upload(VICTIM, adversary.plan.cohort)
+    assert adversary.recovered(VICTIM)
+
+
+def test_a_larger_least_cohort_refuses_to_be_alone_among_them(attack):
+    adversary = attack(8, colluders=range(1, 8), policy=SecAggPolicy(min_cohort=9))
+    with pytest.raises(PolicyError, match="cohort of 8, at least 9 wanted"):
+        adversary.devices.client(VICTIM).setup(adversary.setup_request(VICTIM))
