@@ -18,17 +18,18 @@ from pathlib import Path
 import _table
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter
 
 from faces.images import load_image
 from mien.errors import ImageError
 from recommend.adviser import advise
-from recommend.colour import Lab, lab_of_hex, linear_to_srgb, srgb_to_linear
+from recommend.colour import Lab, lab_of_hex, lab_to_linear, linear_to_srgb, srgb_to_linear
 from recommend.draw import annotate
 from recommend.knowledge.load import shipped
 from recommend.knowledge.validate import validate
 from recommend.preferences import Preferences
-from recommend.reading.patches import cut_out
+from recommend.reading.geometry import frame_of
+from recommend.reading.patches import cheeks, cut_out
 from recommend.reading.quality import detail, unevenness
 from recommend.reading.reading import Reading, read_face
 from recommend.recipes import is_ashy, resolve
@@ -59,7 +60,7 @@ def measure(quick: bool) -> list[_table.Row]:
     usable = list(readable(photos, 12 if quick else 40)) + list(
         readable(crops[:: len(crops) // 40], 8 if quick else 40)
     )
-    return [*rows, *stability(usable), *depth(usable), *gates(usable)]
+    return [*rows, *stability(usable), *depth(usable), *fairness(usable), *gates(usable)]
 
 
 def knowledge(quick: bool) -> list[_table.Row]:
@@ -348,6 +349,46 @@ def other_background(image: Picture, reading: Reading) -> Picture:
     changed = image.copy()
     changed[outside] = (40, 150, 60)
     return changed
+
+
+def retoned(image: Picture, reading: Reading, target: Lab) -> Picture:
+    """Give the skin of a face another depth: multiply its light, whites of the eyes left as they are."""
+    pixels = cut_out(image, reading.points)
+    bare = np.concatenate([pixels.inside(edge) for edge in cheeks(pixels.points)]).mean(axis=0)
+    gains = lab_to_linear([target.l, target.a, target.b]) / np.maximum(bare, 1e-3)
+    points = reading.points
+    frame = frame_of(points)
+    crown = [points[i] + frame.up * frame.unit * 0.9 for i in (26, 24, 19, 17)]
+    mask = Image.new("L", (image.shape[1], image.shape[0]))
+    pen = ImageDraw.Draw(mask)
+    pen.polygon([(float(x), float(y)) for x, y in [*points[:17], *crown]], fill=255)
+    for eye in (points[36:42], points[42:48]):
+        pen.polygon([(float(x), float(y)) for x, y in eye], fill=0)
+    soft = mask.filter(ImageFilter.GaussianBlur(0.02 * frame.unit))
+    share = np.asarray(soft, dtype=np.float64)[:, :, None] / 255
+    light = srgb_to_linear(image / 255.0) * (1 - share + share * gains)
+    return np.asarray(np.rint(255 * linear_to_srgb(np.clip(light, 0, 1))), dtype=np.uint8)
+
+
+def fairness(usable: list[tuple[Picture, Reading]]) -> list[_table.Row]:
+    """Read the same faces with skin of every depth: is as much answered for all?"""
+    found, decided, cards = [], [], []
+    for skins in SKINS.values():
+        target = Lab.from_lch(*skins[1])
+        readings = [try_read(retoned(image, reading, target)) for image, reading in usable]
+        seen = [reading for reading in readings if reading is not None]
+        found.append(len(seen) / len(readings))
+        decided.append(
+            np.mean([found.answer is not None for reading in seen for found in reading.measurements.values()])
+        )
+        cards.append(min(len(advise(reading).cards) for reading in seen))
+    return [
+        _table.Row("faces found, least of six depths", min(found), "share", note="the detector's own bias"),
+        _table.at_most(
+            "measures decided, gap between six depths", 100 * float(max(decided) - min(decided)), "points", 3
+        ),
+        _table.at_least("fewest cards on any depth", float(min(cards)), "cards", 10),
+    ]
 
 
 def auc(bad: list[float], good: list[float]) -> float:

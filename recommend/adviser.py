@@ -197,5 +197,5 @@ class _Author:
             return "always"
         origins = {self.profile.beliefs[c.attribute].origin for c in rule.when if c.attribute != "minutes"}
         if "photo" not in origins:
-            return "told"
+            return "told" if "told" in origins else "chosen"
         return "sure" if confidence >= 0.9 else "likely" if confidence >= 0.7 else "even"

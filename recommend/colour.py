@@ -61,6 +61,14 @@ def srgb_to_linear(srgb: ArrayLike) -> Floats:
     return np.asarray(np.where(values <= 0.04045, values / 12.92, curve))
 
 
+_LINEAR_OF_BYTE = srgb_to_linear(np.arange(256) / 255.0)
+
+
+def srgb8_to_linear(pixels: NDArray[np.uint8]) -> Floats:
+    """Undo the tone curve of uint8 sRGB by looking it up: 0..1 out, the same shape."""
+    return np.asarray(_LINEAR_OF_BYTE[pixels])
+
+
 def linear_to_srgb(linear: ArrayLike) -> Floats:
     """Apply the display's tone curve: 0..1 in, 0..1 out."""
     values = np.asarray(linear, dtype=np.float64)
@@ -87,7 +95,7 @@ def lab_to_linear(lab: ArrayLike) -> Floats:
 
 def srgb8_to_lab(pixels: NDArray[np.uint8]) -> Floats:
     """Convert uint8 sRGB [..., 3] to CIELAB [..., 3]."""
-    return linear_to_lab(srgb_to_linear(pixels.astype(np.float64) / 255.0))
+    return linear_to_lab(srgb8_to_linear(pixels))
 
 
 def luminance(linear: ArrayLike) -> Floats:

@@ -20,6 +20,7 @@ ASHY = 0.75  # lighter than the skin with less than this share of its chroma
 LONGEST_STRIDE = 3.0
 PALE = 78.0  # above this lightness skin has little chroma to lose, and paler is not ashy
 PLAIN_DOSE = 0.5
+DOSE_TOLERANCE = 0.02  # CIEDE2000; nobody sees a tenth of it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,17 +87,22 @@ def _seen(own: Lab, product: Lab, dose: float) -> float:
 
 
 def _dose(own: Lab, product: Lab, visible: float) -> float:
-    """Return the dose that makes the wanted difference, or the fullest one."""
+    """Return the dose that makes the wanted difference, or the fullest one (regula falsi, Illinois)."""
     low, high = 0.0, FULLEST
-    if _seen(own, product, high) <= visible:
-        return high
-    for _ in range(12):
-        middle = (low + high) / 2
-        if _seen(own, product, middle) < visible:
-            low = middle
+    under, over = -visible, _seen(own, product, FULLEST) - visible
+    if over <= 0:
+        return FULLEST
+    dose = high
+    for _ in range(30):
+        dose = (low * over - high * under) / (over - under)
+        miss = _seen(own, product, dose) - visible
+        if abs(miss) < DOSE_TOLERANCE:
+            break
+        if miss < 0:
+            low, under, over = dose, miss, over / 2
         else:
-            high = middle
-    return high
+            high, over, under = dose, miss, under / 2
+    return dose
 
 
 def _swatch(recipe: Recipe, own: Lab, product: Lab, dose: float) -> Swatch:

@@ -63,7 +63,7 @@ def fit_steadily(image: NDArray[np.uint8], box: FaceBox) -> Fit:
     Raises MissingModelError when the landmark model is not installed.
     """
     points = fit_landmarks(image, box)
-    for scales in (SCALES[1:2], SCALES):
+    for scales in (SCALES[1:2], SCALES[::2]):
         # The upright picture depends on the fit it is cut by; each round forgets more of the first one.
         upright = _turn_upright(image, points)
         points = upright.to_photo(_fit_with_mirror(upright.image, SHIFTS[:1], scales).mean(axis=0))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from recommend.colour import srgb_to_linear
+from recommend.colour import srgb8_to_linear
 from recommend.reading.geometry import Points, frame_of
 
 WORKING_UNIT = 90.0  # eye distance in pixels that is enough for colours; larger faces are shrunk to it
@@ -58,7 +58,7 @@ def cut_out(image: NDArray[np.uint8], points: Points) -> FacePixels:
         picture = picture.reduce(shrink)
     srgb = np.asarray(picture)
     moved = (points - [left, top] + 0.5) / shrink - 0.5
-    return FacePixels(srgb, srgb_to_linear(srgb.astype(np.float64) / 255.0), moved)
+    return FacePixels(srgb, srgb8_to_linear(srgb), moved)
 
 
 def circle(centre: Points, radius: float) -> Points:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from recommend.colour import linear_to_lab, luminance, srgb_to_linear
+from recommend.colour import linear_to_lab, luminance, srgb8_to_linear
 from recommend.knowledge.model import Need
 from recommend.reading.gates import CLOSED_EYES, OPEN_MOUTH, PITCH_LIMIT, YAW_LIMIT
 from recommend.reading.geometry import Points, distance, frame_of, measure
@@ -30,7 +30,8 @@ Code = Literal[
 
 SMALL_FACE = 18.0  # pixels between the eyes
 UNSTEADY = 0.06  # eye distances
-BLUR = -3.0
+BLUR = -3.25
+DARKEST = 0.02  # luminance below which noise would pass for detail
 DARK_SCENE, DARK_EYE_WHITE = 0.16, 0.035  # luminance, 0..1
 BLOWN_SHARE = 0.12
 UNEVEN = 1.0  # stops
@@ -114,22 +115,25 @@ def _worn(pixels: FacePixels) -> list[Notice | None]:
 def detail(image: NDArray[np.uint8], points: Points) -> float:
     """Return how much fine detail the face has: the log of its Laplacian's variance over its contrast.
 
-    The face is first brought to 128 pixels across, so that a large blurred face does not pass for sharp.
+    Taken on the logarithm of luminance, where a skin's depth is a mere offset: the same photo with lighter or
+    deeper skin has the same detail. The face is first brought to 128 pixels across, so that a large blurred
+    face does not pass for sharp.
     """
     left, top = np.maximum(np.floor(points.min(axis=0)).astype(int), 0)
     right, bottom = np.ceil(points.max(axis=0)).astype(int)
-    face = Image.fromarray(image[top : max(bottom, top + 2), left : max(right, left + 2)]).convert("L")
-    width = max(8, round(128 * min(1.0, face.width / 128)))
+    face = Image.fromarray(image[top : max(bottom, top + 2), left : max(right, left + 2)])
+    width = max(8, min(128, face.width))
     height = max(8, round(width * face.height / face.width))
-    grey = np.asarray(face.resize((width, height), Image.Resampling.BOX), dtype=np.float64)
-    laplacian = grey[1:-1, :-2] + grey[1:-1, 2:] + grey[:-2, 1:-1] + grey[2:, 1:-1] - 4 * grey[1:-1, 1:-1]
-    return float(np.log(laplacian.var() + 1e-3) - np.log(grey.var() + 1e-3))
+    small = np.asarray(face.resize((width, height), Image.Resampling.BOX))
+    tone = np.log(luminance(srgb8_to_linear(small)) + DARKEST)
+    laplacian = tone[1:-1, :-2] + tone[1:-1, 2:] + tone[:-2, 1:-1] + tone[2:, 1:-1] - 4 * tone[1:-1, 1:-1]
+    return float(np.log(laplacian.var() + 1e-6) - np.log(tone.var() + 1e-6))
 
 
 def brightest(image: NDArray[np.uint8]) -> float:
     """Return the luminance (0..1) that one pixel in a hundred of the whole scene exceeds."""
     step = max(1, int(np.sqrt(image.shape[0] * image.shape[1] / 40_000)))
-    return float(np.percentile(luminance(srgb_to_linear(image[::step, ::step] / 255.0)), 99))
+    return float(np.percentile(luminance(srgb8_to_linear(image[::step, ::step])), 99))
 
 
 def unevenness(pixels: FacePixels) -> float:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from faces.landmarks import FaceBox, find_one_face
 from mien.errors import ConfigError
-from recommend.colour import Lab, srgb_to_linear
+from recommend.colour import Lab, srgb8_to_linear
 from recommend.knowledge.load import shipped
 from recommend.knowledge.model import Attribute, Need
 from recommend.reading.geometry import Points, frame_of, measure
@@ -136,7 +136,7 @@ def _paper_colour(image: NDArray[np.uint8], region: Region | None) -> NDArray[np
     height, width = image.shape[:2]
     rows = slice(int(top * height), max(int(top * height) + 1, int(bottom * height)))
     columns = slice(int(left * width), max(int(left * width) + 1, int(right * width)))
-    patch = srgb_to_linear(image[rows, columns].reshape(-1, 3) / 255.0)
+    patch = srgb8_to_linear(image[rows, columns].reshape(-1, 3))
     return np.asarray(np.median(patch, axis=0))
 
 
