@@ -87,7 +87,8 @@ def rows(*lines):
 @pytest.mark.parametrize(
     ("file", "content", "message"),
     [
-        (ATTR, rows("2", "Chubby", "000001.jpg 1", "000002.jpg -1"), r"has no row for 4 of 6 pictures, such as 000003.jpg, 0"),
+        (ATTR, rows("2", "Chubby", "000001.jpg 1", "000002.jpg -1"),
+         r"has no row for 4 of 6 pictures, such as 000003.jpg, 0"),
         (IDENTITY, rows("000001.jpg 5"), r"identity_CelebA.txt has no row for 5 of 6"),
         (PARTITION, rows("000001.jpg 0"), r"list_eval_partition.txt has no row for 5 of 6"),
         (PARTITION, rows(*(f"{n:06d}.jpg {n}" for n in range(1, 7))), r"000003.jpg is in part 3"),
