@@ -11,7 +11,7 @@ import dataclasses
 import math
 from collections import Counter
 from collections.abc import Iterable
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from privacy.accounting.events import (
     Composed,
@@ -28,6 +28,9 @@ from privacy.accounting.integer_noise import gaussian_equivalent
 Neighbouring: TypeAlias = Literal["add_or_remove", "replace"]
 """``add_or_remove``: one person's data is there or not (a clipped sum moves by C). ``replace``: it is
 exchanged for another person's (the sum moves by up to 2C)."""
+MIN_NOISE: Final = 1e-2
+"""Noise multiplier below which ε, in the thousands, is called infinite instead of being computed."""
+MAX_RELEASES: Final = 1 << 40
 
 
 @dataclasses.dataclass
@@ -80,7 +83,7 @@ class Composition:
     beta: float = 0.0
     """Σ of the price of standing in a Gaussian for integer noise (integer_noise, I2)."""
     unbounded: bool = False
-    """True where a release had no noise at all: epsilon is infinite."""
+    """True where a release had (next to) no noise, or releases are beyond count: epsilon is called infinite."""
     no_equivalent: bool = False
     """True where integer noise is too small to be compared with a Gaussian: only the Rényi route is left."""
     releases: int = 0
@@ -114,7 +117,7 @@ class Composition:
     def _add_continuous(self, rate: float, units: int, noise_multiplier: float, times: int) -> None:
         """Count releases; the persons of a group are sampled alone, so a group is just more units."""
         self.releases += times
-        if noise_multiplier == 0:
+        if noise_multiplier < MIN_NOISE * self.group or self.releases > MAX_RELEASES:
             self.unbounded = True
             return
         for releases in (self.gaussian, self.continuous):
@@ -122,7 +125,7 @@ class Composition:
 
     def _add_integer(self, event: SkellamSum | DiscreteGaussianSum, times: int) -> None:
         self.releases += times
-        if event.variance == 0:
+        if event.noise_multiplier < MIN_NOISE * self.group or self.releases > MAX_RELEASES:
             self.unbounded = True
             return
         self.integer[event] += times

@@ -76,6 +76,8 @@ class PrivacyCurve:
     def delta(self, epsilons: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
         """Return upper bounds of δ at ascending ``epsilons``, float64, shape (len(epsilons),)."""
         epsilons = np.asarray(epsilons, dtype=np.float64)
+        if self.composition.releases == 0:
+            return np.zeros_like(epsilons)
         if self.composition.unbounded or self.composition.no_equivalent:
             return np.ones_like(epsilons)
         eta, beta = self.composition.eta, self.composition.beta

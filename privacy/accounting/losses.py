@@ -105,15 +105,26 @@ def _composed(
 
 
 def coarsest_grid(releases: GaussianReleases) -> float:
-    """Return a step at which one release's loss fits in memory, 0 where any step does.
+    """Return a step at which the composed losses fit in ``_MAX_CELLS`` cells, 0 where any step does.
 
-    Only releases whose ε is in the dozens need it.
+    It exceeds the usual steps only where ε is in the dozens. A coarser grid costs ε, never soundness.
     """
-    shifts = [1.0 / noise for _, noise in releases.sampled]
-    shifts += [units / noise for _, units, noise in releases.mixtures]
-    if releases.mu_squared > 0 and not releases.only_unsampled:
-        shifts.append(math.sqrt(releases.mu_squared))
-    return max((2.0 * (0.5 * mu * mu + 11.0 * mu) / _MAX_CELLS for mu in shifts), default=0.0)
+    if releases.only_unsampled:
+        return 0.0
+    shifts = [(rate, 1, noise, times) for (rate, noise), times in releases.sampled.items()]
+    shifts += [(rate, units, noise, times) for (rate, units, noise), times in releases.mixtures.items()]
+    shifts.append((1.0, 1, releases.multiplier, 1))
+    return sum(_loss_range(*shift) for shift in shifts) / _MAX_CELLS
+
+
+def _loss_range(rate: float, units: int, noise: float, times: int) -> float:
+    """Bound the part of the composed loss that carries its mass: the mean, twelve deviations, one extreme."""
+    largest = units / noise
+    second_moment = (units * rate * (1.0 - rate) + (units * rate) ** 2) / noise**2  # of the sum's shift
+    mean = 0.5 * second_moment
+    if units == 1 and largest < 5:
+        mean = min(mean, rate * rate * math.expm1(largest * largest))  # the χ² divergence
+    return times * mean + 12.0 * math.sqrt(times * second_moment) + 0.5 * largest**2 + 11.0 * largest
 
 
 @functools.lru_cache(maxsize=16)

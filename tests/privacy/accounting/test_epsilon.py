@@ -8,6 +8,8 @@ import dp_accounting
 import numpy as np
 import pytest
 from dp_accounting.pld import privacy_loss_distribution
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
 from mien.errors import PrivacyError
@@ -38,6 +40,55 @@ def test_no_event_costs_nothing_and_no_noise_costs_everything():
     assert epsilon([GaussianSum(0.0)], 1e-5).epsilon == math.inf
     assert epsilon([GaussianSum(5.0), PoissonGaussian(0.1, 0.0, 1)], 1e-5).epsilon == math.inf
     assert epsilon([GaussianSum(0.0)], 1e-5).to_json()["epsilon"] == "inf"
+
+
+def test_nothing_released_gives_an_attacker_nothing():
+    bounds = attack_bounds([])
+    assert (bounds.mu_gdp, bounds.tpr_at_fpr_1_percent, bounds.advantage) == (0.0, 0.01, 0.0)
+    everything = attack_bounds([GaussianSum(0.0)])
+    assert (everything.mu_gdp, everything.tpr_at_fpr_1_percent, everything.advantage) == (math.inf, 1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        GaussianSum(1e-300),
+        GaussianSum(5e-324),
+        PoissonGaussian(0.5, 1e-9, 1000),
+        SkellamSum(1 << 30, 1e9, 1e-9, 1, 10),
+        Composed((Composed((GaussianSum(1.0),), 1 << 40),), 1 << 40),
+    ],
+)
+def test_a_hostile_event_costs_everything_and_breaks_nothing(event):
+    assert epsilon([event], 1e-5).epsilon == math.inf
+
+
+_MULTIPLIERS = st.floats(0.3, 100.0)
+_RATES = st.floats(1e-4, 1.0)
+_ANY = st.one_of(
+    st.builds(GaussianSum, _MULTIPLIERS),
+    st.builds(SampledGaussianSum, _RATES, _MULTIPLIERS),
+    st.builds(PoissonGaussian, _RATES, _MULTIPLIERS, st.integers(1, 300)),
+    st.builds(PhotoSampledGaussian, _RATES, st.integers(1, 6), st.floats(1.0, 50.0), st.integers(1, 30)),
+    st.builds(
+        SkellamSum,
+        st.sampled_from([1, 100, 1 << 16]),
+        st.floats(0.1, 10.0),
+        st.floats(1e2, 1e12),
+        st.integers(1, 100),
+        st.integers(1, 10**6),
+        _RATES,
+    ),
+)
+
+
+@given(st.lists(_ANY, min_size=1, max_size=3), _ANY, st.sampled_from([1e-3, 1e-6, 1e-10]))
+@settings(max_examples=25, deadline=None)
+def test_more_events_never_cost_less_and_order_does_not_matter(events, another, delta):
+    before = epsilon(events, delta, grid=1e-2).epsilon
+    after = epsilon([*events, another], delta, grid=1e-2).epsilon
+    assert 0 <= before <= after + 1e-2  # both are rounded up on the grid
+    assert epsilon([another, *events[::-1]], delta, grid=1e-2).epsilon == pytest.approx(after, rel=1e-9)
 
 
 @pytest.mark.parametrize("delta", [0.0, -1.0, 1.0, 1e-13, math.nan])
