@@ -121,7 +121,8 @@ class RunConfig(_Section):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,40}$")] = "run"
     seed: Annotated[int, Field(ge=0, lt=1 << 63)] = 1
     """Fixes the split, the partition, the cohorts and the first weights. Never a secret or a noise."""
-    threads: Annotated[int, Field(ge=1, le=256)] = 2
+    threads: Annotated[int, Field(ge=1, le=256)] = 1
+    """Threads of one tensor operation. Networks as small as these lose by more than one."""
     data: Data = Data()
     clients: Clients = Clients()
     model: Model = Model()

@@ -6,11 +6,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from client.app import HOME, IN_MEMORY, app as client_app
+from client.app import HOME, IN_MEMORY, forget_devices
+from client.app import app as client_app
 from configs.from_flower import RESOLVED
 from configs.schema import RunConfig
 from faces.federation import Progress, federate, prepare_table
-from privacy.audit.report import write_report
 from server.app import build_app
 from server.run_folder import RunFolder
 from server.watching import Observer, RoundLine
@@ -71,7 +71,7 @@ def simulate(
         node_config={HOME: str(folder.path), IN_MEMORY: True},
         faults=faults,
     )
-    write_report(folder.path)
+    forget_devices(folder.path)
     evaluated = [line for line in keeping.lines if line.loss is not None]
     return SimulationResult(
         folder=folder,

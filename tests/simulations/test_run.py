@@ -146,7 +146,7 @@ def test_the_steady_state_needs_two_message_phases(run: Any) -> None:
 
 
 def test_too_few_clients_is_an_error_that_names_the_reasons(run: Any) -> None:
-    faults = lambda kind, times, partition: "lost" if partition < 3 else None  # noqa: E731, ARG005
+    faults = lambda kind, times, partition: "lost" if partition < 3 else None  # noqa: E731
     with pytest.raises(RunError, match="2 of 5 clients enrolled"):
         run(faults=faults)
 
