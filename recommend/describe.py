@@ -44,6 +44,10 @@ class Describer:
         """What stands between a thing and what is said of it."""
         return "：" if self.language == "zh" else ": "
 
+    def aside(self, words: str) -> str:
+        """Return words in the brackets of the language."""
+        return f"（{words}）" if self.language == "zh" else f" ({words})"
+
     def answer(self, attribute: Attribute, answer: str | None) -> str:
         """Return the name of an answer, or the word for *undecided*."""
         names = {entry.id: entry.names.into(self.language) for entry in attribute.answers}
@@ -63,7 +67,7 @@ class Describer:
         shapes = list(reading.shape.items())[:2]
         attribute = kb.attribute("face_shape")
         likely = self.join([f"{self.answer(attribute, name)} {100 * p:.0f} %" for name, p in shapes])
-        open_mark = "" if reading.shape_answer else f" ({self.say('label.undecided')})"
+        open_mark = "" if reading.shape_answer else self.aside(self.say("label.undecided"))
         rows.append((self.say("label.shape"), likely + open_mark))
         if reading.skin is not None:
             skin = reading.skin
@@ -74,7 +78,7 @@ class Describer:
                 [f"{self.answer(depth, name)} {100 * skin.depth[name]:.0f} %" for name in nearest]
             )
             rows.append(
-                (self.say("label.skin"), f"{names}; {span}, {self.say(f'label.method.{skin.method}')}")
+                (self.say("label.skin"), self.join([names, span, self.say(f"label.method.{skin.method}")]))
             )
             tone = kb.attribute("undertone")
             shares = self.join(
@@ -101,7 +105,7 @@ class Describer:
         verdict = self.answer(attribute, found.answer)
         if found.answer is None:
             key = "near_cut" if "near_cut" in found.undecided else "photo"
-            verdict += f" ({self.say(f'undecided.{key}')})"
+            verdict += self.aside(self.say(f"undecided.{key}"))
         unit = attribute.unit
         cells = (
             attribute.names.into(self.language),
