@@ -13,6 +13,7 @@ import pytest
 
 from mien.errors import MienError
 from privacy.plan import RoundPlan
+from privacy.secagg import client_unmask
 
 FLAT, STEEP = "00" * 32, "ff" * 32
 """Hashes of a model on which nobody's update moves, and of one on which the victim's does."""
@@ -59,6 +60,13 @@ def test_control_if_the_hash_of_the_plan_leaves_the_model_out_the_sum_is_the_vic
     monkeypatch.setattr(RoundPlan, "hash", blind)
     adversary, victim, others = inconsistent(attack)
     assert all(ask(adversary, victim, others, adversary.plan.cohort))
+    np.testing.assert_array_equal(sum_of_all(adversary), adversary.vectors[victim])
+
+
+def test_control_without_the_confirmations_the_sum_is_the_victims_vector(attack, monkeypatch):
+    monkeypatch.setattr(client_unmask, "verify", lambda *arguments: None)
+    adversary, victim, others = inconsistent(attack)
+    assert all(ask(adversary, victim, others, adversary.plan.cohort)[:-1])
     np.testing.assert_array_equal(sum_of_all(adversary), adversary.vectors[victim])
 
 
