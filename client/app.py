@@ -25,7 +25,7 @@ from flwr.clientapp import ClientApp
 
 from client.device import Device
 from client.participation import take_part
-from configs.from_flower import config_of_app
+from configs.from_flower import config_of_app, home_of_app
 from mien.errors import MienError, PrivacyError
 from mien.wire import Part, array_part, bytes_part, pack, unpack
 from privacy.egress import ENROL, SETUP, TRAIN, UNMASK, check_egress
@@ -144,7 +144,7 @@ def device_of(context: Context) -> Device:
     """Return the device that a Flower context stands for."""
     node = context.node_config
     name = str(node.get(NAME, f"client-{int(str(node.get('partition-id', 0))):06d}"))
-    home = Path(str(node.get(HOME) or Path.home() / ".mien" / f"run-{context.run_id}"))
+    home = Path(str(node.get(HOME) or home_of_app(context.run_config) / "devices" / str(context.run_id)))
     in_memory = bool(node.get(IN_MEMORY, False))
     key = (str(home), name)
     if in_memory and key in _DEVICES:

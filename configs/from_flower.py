@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping
+from pathlib import Path
 
 from configs.load import load_config, parse_config
 from configs.schema import RunConfig
@@ -33,3 +34,8 @@ def config_of_app(run_config: Mapping[str, object]) -> RunConfig:
             'run config: "config" is empty; name a TOML file or a shipped config such as "demo"'
         )
     return load_config(name, overrides)
+
+
+def home_of_app(run_config: Mapping[str, object]) -> Path:
+    """Return where an app keeps its runs and its simulated devices: ``home``, else ``~/.mien``."""
+    return Path(str(run_config.get("home") or Path.home() / ".mien"))

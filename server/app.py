@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 from typing import Any
 
 import torch
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
-from configs.from_flower import config_of_app
+from configs.from_flower import config_of_app, home_of_app
 from configs.schema import RunConfig
 from faces.federation import Federation, federate
 from privacy.audit.report import write_report
@@ -43,14 +42,14 @@ class LogObserver:
 
 
 def build_app(folder: RunFolder | None = None, observer: Observer | None = None) -> ServerApp:
-    """Return a ServerApp that runs one federation into ``folder`` (a new one under the run config's ``runs``)."""
+    """Return a ServerApp that runs one federation into ``folder`` (else a new one in the app's home)."""
     server_app = ServerApp()
 
     @server_app.main()
     def main(grid: Grid, context: Context) -> None:
         config = config_of_app(context.run_config)
         torch.set_num_threads(config.threads)
-        runs = Path(str(context.run_config.get("runs") or Path.home() / ".mien" / "runs"))
+        runs = home_of_app(context.run_config) / "runs"
         place = folder or RunFolder.create(runs, config, engine="Flower")
         federation = federate(config.data, config.clients, config.seed)
         coordinator = Coordinator(grid, config, place, federation.evaluation(), observer or LogObserver())
