@@ -54,6 +54,8 @@ def answer(
     if out is None:
         out = aligned_empty(len(vector), dtype)
     _check_vector(out, plan, dtype, "out")
+    if not out.flags.writeable:
+        raise ProtocolError("upload: out is read-only; pass a writable array or none")
 
     peers = _accept_deals(message, session, name)
     me = bisect_left(plan.cohort, name)

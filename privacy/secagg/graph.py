@@ -127,6 +127,7 @@ def security_bits(cohort: int, neighbours: int, threshold: int, collusion: float
     return _colluder_bits(cohort, neighbours, collusion, 2 * threshold - neighbours - 1)
 
 
+@functools.lru_cache(maxsize=64)
 def colluders_expected(cohort: int, neighbours: int, collusion: float, bits: float) -> int:
     """Return the fewest colluders that *every* neighbourhood stays within, but for a chance of 2^−``bits``."""
     return next(

@@ -137,5 +137,7 @@ class SecAggServer:
         server._bundles = {bundle.name: bundle for bundle in state.bundles}
         server._progress = {one.run: one.round for one in state.progress}
         if server.to_bytes() != data:
-            raise ProtocolError("server state: a member or a run is listed twice or out of order; it is damaged")
+            raise ProtocolError(
+                "server state: a member or a run is listed twice or out of order; it is damaged"
+            )
         return server

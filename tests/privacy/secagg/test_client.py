@@ -307,6 +307,10 @@ def test_the_vector_is_checked(bench):
             at.client.upload(at.request, bad)
     with pytest.raises(ProtocolError, match="out must be contiguous uint32"):
         at.client.upload(at.request, good, out=np.zeros(40, np.int32))
+    sealed = np.zeros(40, np.uint32)
+    sealed.flags.writeable = False
+    with pytest.raises(ProtocolError, match="out is read-only"):
+        at.client.upload(at.request, good, out=sealed)
     with pytest.raises(ProtocolError, match="the sum could wrap around"):
         at.client.upload(at.request, np.full(40, 1 << 30, np.int32))
     assert at.client.to_bytes() == before
