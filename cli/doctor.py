@@ -25,7 +25,7 @@ _MODULES = {
     "torchvision": "0.24",
     "opacus": "1.6",
     "dp-accounting": "0.6",
-    "cryptography": "46",
+    "cryptography": "47",
     "dlib-bin": "20.0",
 }
 _GIB = 1 << 30

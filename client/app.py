@@ -55,7 +55,7 @@ def enrol(message: Message, context: Context) -> Message:
     """Answer with this device's public keys."""
 
     def work(device: Device, parts: Parts) -> Answer:
-        with device.secagg("enrol") as client:
+        with device.secagg("enrol", context.run_id) as client:
             return Answer({"enrolment": client.enrol(bytes_part(parts, "run").decode())})
 
     return _answer(ENROL, message, context, work)
@@ -77,7 +77,7 @@ def train(message: Message, context: Context) -> Message:
 
     def work(device: Device, parts: Parts) -> Answer:
         request = bytes_part(parts, "upload")
-        with device.secagg("train") as client:
+        with device.secagg("train", request) as client:
             plan = client.plan_of(request)
             vector = take_part(device, plan, array_part(parts, "weights"), context.node_config)
             header, masked = client.upload(request, vector)
@@ -91,8 +91,9 @@ def unmask(message: Message, context: Context) -> Message:
     """Help to open the sum of those who survived; set the next round up if asked to."""
 
     def work(device: Device, parts: Parts) -> Answer:
-        with device.secagg("unmask") as client:
-            answer: dict[str, Part] = {"unmask": client.unmask(bytes_part(parts, "unmask"))}
+        request = bytes_part(parts, "unmask")
+        with device.secagg("unmask", request) as client:
+            answer: dict[str, Part] = {"unmask": client.unmask(request)}
         if "setup" in parts:
             answer["setup"] = _set_up(device, bytes_part(parts, "setup"))
         return Answer(answer)
@@ -101,7 +102,7 @@ def unmask(message: Message, context: Context) -> Message:
 
 
 def _set_up(device: Device, request: bytes) -> bytes:
-    with device.secagg("setup") as client:
+    with device.secagg("setup", request) as client:
         return client.setup(request)
 
 
@@ -132,7 +133,7 @@ def _answer(
 
 def _refusal(device: Device, parts: Parts, reason: MienError) -> bytes:
     request = next((part for part in parts.values() if isinstance(part, bytes)), b"")
-    with device.secagg("refuse") as client:
+    with device.secagg("refuse", request) as client:
         return client.refuse(request, reason)
 
 

@@ -7,6 +7,7 @@ process keep their secrets in memory instead; their ledgers are on the disk all 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,12 +46,12 @@ class Device:
         return SystemSource()
 
     @contextmanager
-    def secagg(self, *labels: str) -> Iterator[SecAggClient]:
+    def secagg(self, task: str, request: object) -> Iterator[SecAggClient]:
         """Lend this device's half of secure aggregation; what it remembers is kept when the block ends well.
 
         It is on the disk before an answer can leave, so a crash never makes the device answer twice.
         """
-        client = self._secagg or self._load_secagg(self.source("secagg", *labels))
+        client = self._secagg or self._load_secagg(self.source("secagg", task, repr(request)))
         yield client
         if self._in_memory:
             self._secagg = client
@@ -86,12 +87,20 @@ class Device:
         """Return what this device is willing to spend in all."""
         return Budget(self.config.privacy.epsilon, self.config.privacy.delta)
 
-    def ledger(self, dataset: str) -> Ledger:
-        """Open this device's ledger for the dataset of the given hash."""
+    def ledger(self) -> Ledger:
+        """Open this device's ledger.
+
+        It is bound to the *collection* of photos, not to their content: a photo more or less changes nothing of
+        what the same people have paid. Ledgers of simulated devices say that they are such, and skip the disk's
+        flush.
+        """
+        collection = f"{self.config.data.source} {self.name}"
+        dataset = hashlib.sha256(collection.encode()).hexdigest()
         return Ledger.open(
             self.home / "ledger" / f"{self.name}.jsonl",
             device=self.name,
             dataset=dataset,
             budgets={PURPOSE: self.budget()},
             anchor=self.home / "anchors" / f"{self.name}.json",
+            simulated=self._in_memory,
         )

@@ -44,13 +44,13 @@ def take_part(
         raise ProtocolError(f"round {plan.round}: the global weights are not those that the plan names")
 
     table = device.table(node_config)
-    _charge(device, plan, table.content_hash)
+    _charge(device, plan)
     number = str(plan.round)
     result = LocalTraining(model, layout, table, plan, device.source("train", number)).run(vector)
     return contribute(result, plan, device.source("rounding", number), device.source("noise", number))
 
 
-def _charge(device: Device, plan: RoundPlan, dataset: str) -> None:
+def _charge(device: Device, plan: RoundPlan) -> None:
     """Pay for the round. A plan without privacy is not paid for but has to be what the device was set to."""
     if plan.mode == "none":
         if device.config.privacy.mode != "none":
@@ -58,5 +58,5 @@ def _charge(device: Device, plan: RoundPlan, dataset: str) -> None:
                 "the plan has no differential privacy, and this device was not set to do without"
             )
         return
-    with device.ledger(dataset) as ledger:
+    with device.ledger() as ledger:
         ledger.charge(PURPOSE, plan.run, plan.round, plan.hash.hex(), event_of(plan))

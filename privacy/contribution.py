@@ -30,6 +30,8 @@ from privacy.secagg.layout import Metric, VectorLayout
 
 ROUNDING_MARGIN = 2.0**-11
 """Relative room in C for float32 sums of clipped gradients."""
+_MOST_PERSONS = 512
+"""Bound of the update over that of a person up to which float32 projection (4 ulp of the ball) fits the margin."""
 _LOSS = Metric("loss", 0.0, 65536.0)
 
 
@@ -83,6 +85,12 @@ def contribute(
 
 def projection_norm(plan: RoundPlan) -> float:
     """Return the radius of the ball of B3, in model units. Raises PolicyError where the scale leaves none."""
+    person = plan.training.clipping_norm or 0.0
+    if plan.update.clipping_norm > _MOST_PERSONS * person:
+        raise PolicyError(
+            f"plan of round {plan.round}: the update's bound {plan.update.clipping_norm:g} is more than "
+            f"{_MOST_PERSONS} times a person's {person:g}, so rounding could exceed its margin; lower it"
+        )
     radius = plan.update.clipping_norm * (1 - 2.0**-14)
     radius -= math.sqrt(plan.secagg.vector_length) / plan.update.scale
     if radius <= 0:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -34,6 +35,27 @@ def small_faces(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("faces") / "synthetic"
     export(path, persons=14, images=3, size=128)
     return f"celeba={path}"
+
+
+@pytest.fixture(scope="session")
+def small_config(small_faces: str) -> Callable[..., Any]:
+    """Return a function that makes the config of a small run, with changes by section."""
+    from configs.load import parse_config
+
+    def make(**changes: dict[str, object]) -> Any:
+        content: dict[str, dict[str, object]] = {
+            "data": {"source": small_faces, "face_size": 32, "test_fraction": 0.2},
+            "clients": {"count": 5},
+            "model": {"options": {"shape_hidden": 4, "skin_width": 2, "nose_width": 0.02}},
+            "rounds": {"count": 2, "cohort": 5, "min_survivors": 4},
+            "training": {"photos_per_person": 2, "persons_per_client": 2.0},
+            "privacy": {"epsilon": 8.0, "delta": 1e-2, "collusion": 0.0},
+        }
+        for section, values in changes.items():
+            content.setdefault(section, {}).update(values)
+        return parse_config({"name": "small", **content}, where="test")
+
+    return make
 
 
 @pytest.fixture(scope="session")
