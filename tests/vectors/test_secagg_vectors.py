@@ -30,7 +30,8 @@ def load(name: str) -> ModuleType:
 
 def test_the_second_program_confirms_every_vector_without_any_code_of_the_first():
     code = (
-        f"import runpy, sys; runpy.run_path({str(HERE / 'verify_secagg.py')!r}, run_name='__main__');"
+        f"import runpy, sys; sys.path.insert(0, {str(HERE)!r});"
+        f"runpy.run_path({str(HERE / 'verify_secagg.py')!r}, run_name='__main__');"
         "sys.exit(bool({'privacy', 'mien', 'numpy'} & {name.split('.')[0] for name in sys.modules}))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -76,7 +77,8 @@ def altered(tree: Any, path: tuple[Any, ...], rng: random.Random) -> Any:
 
 
 @pytest.mark.parametrize("section", SECTIONS)
-def test_the_second_program_notices_any_digit_that_is_altered(section, tmp_path):
+def test_the_second_program_notices_any_digit_that_is_altered(section, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(HERE)
     rng, vectors, verifier = random.Random(section), json.loads(FILE.read_text()), load("verify_secagg")
     vectors |= {other: [] for other in SECTIONS if other != section}
     target = tmp_path / "altered.json"

@@ -1,250 +1,41 @@
 """Check the known-answer vectors of secure aggregation: ``python tests/vectors/verify_secagg.py [FILE]``.
 
-A second implementation of the protocol, from its description alone. It shares no code with ``privacy/`` nor with
-the program that wrote the vectors: its own Shamir, codec, HKDF (RFC 5869), key streams (AES-256-CTR where the
-product uses AES-256-GCM) and tags. Only the primitives of ``cryptography`` are common to both.
+A second implementation of the protocol, from its description alone. With ``secagg_arithmetic.py`` and
+``secagg_wire.py`` it shares no code with ``privacy/`` nor with the program that wrote the vectors; only the
+primitives of ``cryptography`` are common to both.
 """
 
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
 import struct
 import sys
 from pathlib import Path
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-
-P = 2**255 - 19
-BLOCK = 2**18
-checks = 0
-
-
-def same(got: Any, expected: Any, what: str) -> None:
-    """Count one check; raise ValueError where it fails."""
-    global checks
-    checks += 1
-    if got != expected:
-        raise ValueError(f"{what}: got {got!r}, the vectors say {expected!r}")
-
-
-# -- primitives ------------------------------------------------------------------------------------------------
-
-
-def lp(*parts: bytes | str | int) -> bytes:
-    """Concatenate parts behind 32-bit little-endian lengths; integers are 8 bytes."""
-    out = b""
-    for part in parts:
-        raw = (
-            struct.pack("<Q", part)
-            if isinstance(part, int)
-            else part.encode()
-            if isinstance(part, str)
-            else part
-        )
-        out += struct.pack("<I", len(raw)) + raw
-    return out
-
-
-def digest(label: str, *parts: bytes | str | int) -> bytes:
-    return hashlib.sha256(lp("mien secagg v1 " + label, *parts)).digest()
-
-
-def mac(key: bytes, label: str, *parts: bytes | str | int) -> bytes:
-    return hmac.new(key, lp("mien secagg v1 " + label, *parts), hashlib.sha256).digest()
-
-
-def hkdf(secret: bytes, info: bytes) -> bytes:
-    extracted = hmac.new(bytes(32), secret, hashlib.sha256).digest()
-    return hmac.new(extracted, info + b"\x01", hashlib.sha256).digest()
-
-
-def public(private: bytes) -> bytes:
-    return X25519PrivateKey.from_private_bytes(private).public_key().public_bytes_raw()
-
-
-def pair_key(
-    label: str, private: bytes, other: bytes, session: tuple[str, int, bytes], names: tuple[str, str]
-) -> bytes:
-    secret = X25519PrivateKey.from_private_bytes(private).exchange(X25519PublicKey.from_public_bytes(other))
-    low, high = sorted(names)
-    return hkdf(secret, lp("mien secagg", label, 1, *session, low, high))
-
-
-def self_key(seed: bytes, session: tuple[str, int, bytes], name: str) -> bytes:
-    return hkdf(seed, lp("mien secagg", "self mask", 1, *session, name))
-
-
-def mask_private(seed: bytes) -> bytes:
-    return digest("mask private key", seed)
-
-
-def verify(key: bytes, purpose: str, content: bytes, signature: bytes) -> None:
-    """Check a signature; raises InvalidSignature."""
-    global checks
-    Ed25519PublicKey.from_public_bytes(key).verify(signature, lp(purpose, content))
-    checks += 1
-
-
-def ctr(key: bytes, start: bytes, size: int) -> bytes:
-    return Cipher(algorithms.AES(key), modes.CTR(start)).encryptor().update(bytes(size))
-
-
-def mask_words(key: bytes, length: int, bits: int) -> list[int]:
-    """Return the key stream as words; block ``i`` counts up from ``i`` (12 bytes, little-endian) and 2."""
-    size, stream = length * bits // 8, b""
-    for number in range(-(-size // BLOCK)):
-        counter = number.to_bytes(12, "little") + (2).to_bytes(4, "big")
-        stream += ctr(key, counter, min(BLOCK, size - number * BLOCK))
-    return [int.from_bytes(stream[at : at + bits // 8], "little") for at in range(0, size, bits // 8)]
-
-
-def ghash_times(x: int, y: int) -> int:
-    product = 0
-    for bit in range(127, -1, -1):
-        if y >> bit & 1:
-            product ^= x
-        x = x >> 1 ^ (0xE1 << 120 if x & 1 else 0)
-    return product
-
-
-def gmac(key: bytes, data: bytes) -> bytes:
-    """Return the tag of AES-GCM with ``data`` as additional data, no text and a zero nonce (SP 800-38D)."""
-    ecb = Cipher(algorithms.AES(key), modes.ECB()).encryptor()
-    subkey = int.from_bytes(ecb.update(bytes(16)), "big")
-    state = 0
-    for at in range(0, len(data), 16):
-        state = ghash_times(state ^ int.from_bytes(data[at : at + 16].ljust(16, b"\0"), "big"), subkey)
-    state = ghash_times(state ^ (8 * len(data) << 64), subkey)
-    return (state ^ int.from_bytes(ecb.update(bytes(15) + b"\x01"), "big")).to_bytes(16, "big")
-
-
-def gcm_open(key: bytes, sealed: bytes, header: bytes) -> bytes:
-    """Decrypt AES-256-GCM under a zero nonce; raises InvalidTag."""
-    text, tag = sealed[:-16], sealed[-16:]
-    opened = Cipher(algorithms.AES(key), modes.GCM(bytes(12), tag)).decryptor()
-    opened.authenticate_additional_data(header)
-    return opened.update(text) + opened.finalize()
-
-
-def interpolate(shares: dict[int, bytes], at: int = 0) -> bytes:
-    """Return the value at ``at`` of the polynomial through all ``shares``, by Neville's scheme."""
-    xs = list(shares)
-    values = [int.from_bytes(shares[x], "little") for x in xs]
-    for step in range(1, len(xs)):
-        for i in range(len(xs) - step):
-            left, right = xs[i], xs[i + step]
-            top = (at - right) * values[i] + (left - at) * values[i + 1]
-            values[i] = top * pow(left - right, -1, P) % P
-    return values[0].to_bytes(32, "little")
-
-
-# -- messages --------------------------------------------------------------------------------------------------
-
-
-class Cursor:
-    """Reads fields one after another."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data, self.at = data, 0
-
-    def raw(self, size: int) -> bytes:
-        piece = self.data[self.at : self.at + size]
-        if len(piece) < size:
-            raise ValueError("cut short")
-        self.at += size
-        return piece
-
-    def number(self, size: int) -> int:
-        return int.from_bytes(self.raw(size), "little")
-
-    def name(self) -> str:
-        return self.raw(self.number(1)).decode("ascii")
-
-    def blob(self) -> bytes:
-        return self.raw(self.number(4))
-
-    def many(self, size: int) -> list[bytes]:
-        return [self.raw(size) for _ in range(self.number(4))]
-
-    def bitmap(self) -> list[int]:
-        size = self.number(4)
-        bits = int.from_bytes(self.raw((size + 7) // 8), "little")
-        return [position for position in range(size) if bits >> position & 1]
-
-    def bundle(self) -> dict[str, Any]:
-        start = self.at
-        found: dict[str, Any] = {"name": self.name(), "identity": self.raw(32), "sequence": self.number(8)}
-        found |= {"channel": self.raw(32), "mask": self.raw(32)}
-        content = self.data[start : self.at]
-        found["signature"] = self.raw(64)
-        verify(found["identity"], "mien secagg v1 prekeys", content, found["signature"])
-        found["hash"] = digest("bundle", self.data[start : self.at])
-        return found
-
-    def deals(self) -> list[tuple[bytes, bytes, bytes]]:
-        return [(one[:80], one[80:96], one[96:]) for one in self.many(112)]
-
-
-BODIES: dict[int, list[tuple[str, str, int]]] = {
-    1: [("bundle", "bundle", 0)],
-    2: [("server", "raw", 32), ("run_key", "raw", 32), ("plan", "blob", 0), ("roster", "many", 32)],
-    3: [("commitment", "raw", 32), ("deals", "deals", 0), ("next", "bundle", 0)],
-    4: [("plan", "blob", 0), ("completed", "bitmap", 0), ("deals", "deals", 0)],
-    5: [("plan_hash", "raw", 32), ("completed_hash", "raw", 32), ("length", "number", 8), ("bits", "number", 1),
-        ("tag", "raw", 16), ("confirmation", "raw", 64)],
-    6: [("plan_hash", "raw", 32), ("survivors", "bitmap", 0), ("confirmations", "many", 64)],
-    7: [("plan_hash", "raw", 32), ("view", "raw", 32), ("pieces", "many", 48), ("tokens", "many", 32),
-        ("sealed", "blob", 0)],
-}  # fmt: skip
-
-
-def message(
-    encoded: str, kind: int, signer: bytes, header: tuple[str, int, bytes, str, str]
-) -> dict[str, Any]:
-    """Read one message to its last byte; check its signature and what it is bound to."""
-    data = bytes.fromhex(encoded)
-    cursor = Cursor(data)
-    same((cursor.raw(4), cursor.number(1), cursor.number(1)), (b"MIEN", 1, kind), "magic, version, kind")
-    bound = (cursor.name(), cursor.number(4), cursor.raw(32), cursor.name(), cursor.name())
-    same(bound, header, f"header of a message of kind {kind}")
-    body: dict[str, Any] = {}
-    for field, method, size in BODIES[kind]:
-        body[field] = getattr(cursor, method)(*([size] if size else []))
-    if kind == 2:
-        body["bundles"] = [cursor.bundle() for _ in range(cursor.number(4))]
-    verify(signer, "mien secagg v1 message", data[: cursor.at], cursor.raw(64))
-    same(cursor.at, len(data), "bytes in all")
-    return body
-
-
-def subset(positions: list[int], size: int) -> bytes:
-    bits = sum(1 << position for position in positions)
-    return digest("subset", struct.pack("<I", size) + bits.to_bytes((size + 7) // 8, "little"))
-
-
-def neighbourhoods(cohort: int, degree: int, plan_hash: bytes, roster: list[bytes]) -> list[list[int]]:
-    """Return everybody's neighbours: all, or those at most degree/2 steps away on a hidden ring."""
-    if degree == cohort - 1:
-        return [[other for other in range(cohort) if other != one] for one in range(cohort)]
-    text = plan_hash + digest("roster", b"".join(roster))
-    seed = hashlib.scrypt(text, salt=b"mien secagg v1 graph", n=2**14, r=8, p=1, dklen=32)
-    ring = sorted(range(cohort), key=lambda one: digest("place", seed, one))
-    found: list[list[int]] = [[] for _ in range(cohort)]
-    for i in range(cohort):
-        for j in range(cohort):
-            apart = min((i - j) % cohort, (j - i) % cohort)
-            opposite = degree % 2 == 1 and 2 * apart == cohort
-            if i != j and (apart <= degree // 2 or opposite):
-                found[ring[i]].append(ring[j])
-    return [sorted(one) for one in found]
-
-
-# -- vectors ---------------------------------------------------------------------------------------------------
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from secagg_arithmetic import (
+    digest,
+    gcm_open,
+    gmac,
+    held,
+    interpolate,
+    lp,
+    mac,
+    mask_private,
+    mask_words,
+    neighbourhoods,
+    open_reply,
+    pair_key,
+    public,
+    same,
+    self_key,
+    subset,
+    unpad,
+    verify,
+)
+from secagg_wire import message
 
 
 def check_keys(vector: dict[str, Any]) -> None:
@@ -293,25 +84,6 @@ def check_graph(vector: dict[str, Any]) -> None:
 def check_mask(vector: dict[str, Any]) -> None:
     words = mask_words(bytes.fromhex(vector["key"]), vector["length"], vector["bits"])
     same([str(word) for word in words[-5:]], vector["last_words"], f"mask of {vector['length']} words")
-
-
-def pad_of(token: bytes) -> tuple[int, bytes]:
-    return int.from_bytes(digest("pad", token), "little"), digest("pad check", token)[:16]
-
-
-def unpad(piece: bytes, token: bytes) -> bytes:
-    """Return the share in a piece; the token must be the one it was padded with."""
-    pad, check = pad_of(token)
-    same(piece[32:], check, "check of a pad")
-    return (int.from_bytes(piece[:32], "little") ^ pad).to_bytes(32, "little")
-
-
-def open_reply(owner: str, view: bytes, threshold: int, shares: dict[int, bytes], sealed: bytes) -> bytes:
-    """Return the payload of a reply; every set of shares must give the one key."""
-    points = sorted(shares)
-    key = interpolate({point: shares[point] for point in points[:threshold]})
-    same(interpolate({point: shares[point] for point in points[-threshold:]}), key, "key of a reply")
-    return gcm_open(mac(key, "payload", owner, view), sealed, lp(owner, view))
 
 
 def check_agreement(vector: dict[str, Any]) -> None:
@@ -565,6 +337,7 @@ class Round:
 
 def main(path: Path) -> int:
     """Check every vector; return how many comparisons held. Raises at the first that does not."""
+    held.clear()
     vectors = json.loads(path.read_text(encoding="utf-8"))
     same((vectors["protocol"], vectors["version"]), ("mien secagg", 1), "protocol")
     for section, check in (
@@ -577,7 +350,7 @@ def main(path: Path) -> int:
     ):
         for vector in vectors[section]:
             check(vector)
-    return checks
+    return len(held)
 
 
 if __name__ == "__main__":
