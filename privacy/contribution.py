@@ -32,7 +32,7 @@ ROUNDING_MARGIN = 2.0**-11
 """Relative room in C for float32 sums of clipped gradients."""
 _MOST_PERSONS = 512
 """Bound of the update over that of a person up to which float32 projection (4 ulp of the ball) fits the margin."""
-_LOSS = Metric("loss", 0.0, 65536.0)
+_LOSS = Metric("loss", 0.0, 16384.0, scale=1 << 8)
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ class Coordinator:
         self._weights = to_vector(self._model, self._parameters)
         self._optimizer = server_optimizer(config.training, self._parameters.length)
         layout = layout_for(self._parameters.length, config.privacy.mode)
-        self._planner = Planner(config, folder.name, layout.length)
+        self._planner = Planner(config, folder.name, layout)
         self._cohorts = CohortSelector(config.seed)
         self._transcript = Transcript(folder.transcript)
         self._phases = Phases(grid, config.rounds.deadline_seconds, self._transcript)

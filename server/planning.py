@@ -11,6 +11,7 @@ from privacy.accounting.of_plan import event_of
 from privacy.plan import LocalTraining, RoundPlan, SecureAggregation, Update
 from privacy.secagg.encoding import check_capacity
 from privacy.secagg.graph import Neighbourhood, default_threshold, neighbours_for
+from privacy.secagg.layout import VectorLayout
 from server.cohort import most_rounds
 
 _FULL_GRAPH = 64
@@ -26,16 +27,17 @@ class Planner:
     asked for; a client that was asked oftener would be refused by its own ledger.
     """
 
-    def __init__(self, config: RunConfig, run: str, vector_length: int) -> None:
-        self._config, self._run, self._length = config, run, vector_length
+    def __init__(self, config: RunConfig, run: str, layout: VectorLayout) -> None:
+        self._config, self._run, self._layout = config, run, layout
         public = config.model_copy(update={"name": "run", "seed": 0})
-        self.noise_multiplier = _calibrated(public.model_dump_json(), vector_length)
+        self.noise_multiplier = _calibrated(public.model_dump_json(), layout.length)
 
     def plan(self, number: int, cohort: tuple[str, ...], model_hash: str | None) -> RoundPlan:
         """Return the plan of one round. Raises PolicyError where the field could overflow."""
-        draft = _draft(self._config, self._length, cohort, self.noise_multiplier)
+        draft = _draft(self._config, self._layout.length, cohort, self.noise_multiplier)
         plan = draft.model_copy(update={"run": self._run, "round": number, "model_hash": model_hash})
         check_capacity(plan)
+        self._layout.check(plan)
         return plan
 
 

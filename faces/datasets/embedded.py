@@ -17,7 +17,7 @@ class EmbeddedFaces:
 
     def __init__(self) -> None:
         # Imported here so that the drawing assets are only read where synthetic faces are wanted.
-        from faces.synthetic import dataset
+        import faces.synthetic.dataset as dataset
 
         self._dataset = dataset
 
