@@ -43,7 +43,7 @@ from torch import Tensor
 from mien.errors import PrivacyError
 from privacy.randomness import RandomSource
 
-BLOCK = 1 << 18
+BLOCK = 1 << 17
 """Coordinates that are noised at a time."""
 
 _TILE = 1 << 15  # coordinates whose buffers stay in the L2 cache together

@@ -112,6 +112,11 @@ class GenericRecorder(Recorder):
         return tuple(self.sum_rows(per_row[name]) for name in self._names)
 
 
+def _versions(*nest: Any) -> list[int]:
+    """Return how often each tensor in the nest has been changed in place."""
+    return [leaf._version for leaf in pytree.tree_leaves(nest) if isinstance(leaf, Tensor)]
+
+
 class _Tapped(torch.autograd.Function):
     """The identity; its backward hands the gradients of a module's results to the recorder."""
 
@@ -126,10 +131,16 @@ class _Tapped(torch.autograd.Function):
         *results: Tensor,
     ) -> tuple[Tensor, ...]:
         ctx.call = (recorder, arguments, keywords, places)
+        ctx.versions = _versions(arguments, keywords)
         return tuple(result.clone() for result in results)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         recorder, arguments, keywords, places = ctx.call
+        if ctx.versions != _versions(arguments, keywords):
+            raise PrivacyError(
+                f"private step: an input of module {recorder.name or 'model'!r} was changed in place after the "
+                "module was called, so its per-record gradients are unknown. Use out-of-place operations"
+            )
         recorder.capture_call(arguments, keywords, places, list(grads))
         return (None, None, None, None, None, *grads)

@@ -24,7 +24,9 @@ class Reference:
         for record in range(records):
             rows = slice(record * stack, (record + 1) * stack)
             found = torch.autograd.grad(losses(rows).mean(), parameters, allow_unused=True)
-            result.append([torch.zeros_like(p) if g is None else g for p, g in zip(parameters, found)])
+            result.append(
+                [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, found, strict=False)]
+            )
         return result
 
     def norms(self, gradients: list[list[Tensor]]) -> Tensor:

@@ -6,6 +6,7 @@ planted fault below is a real change of the real trainer.
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -69,7 +70,7 @@ def faults(build) -> set[str]:
     expected = clipped.sum(0).flatten()
 
     quiet = [released(build(noise_multiplier=0.0), count) for count in range(7)]
-    if any(float((more - less).norm()) > NORM * (1 + 1e-6) for less, more in zip(quiet, quiet[1:])):
+    if any(float((more - less).norm()) > NORM * (1 + 1e-6) for less, more in itertools.pairwise(quiet)):
         found.add("sensitivity")
     if float((quiet[6] - expected).norm()) > 1e-5 * float(expected.norm()):
         found.add("sum")

@@ -70,13 +70,13 @@ def test_a_sure_first_pass_is_never_contradicted_by_more_digits():
     rng = np.random.default_rng(0)
     gaussian = GridGaussian(3.7, recorded := Recorded(0))
     doubtful, seen = 0, 0
+    marked: list[int] = []
+    original = gaussian._second_pass
+    gaussian._second_pass = lambda digits, values: marked.append(len(digits)) or original(digits, values)
     for scale in (0.0, 0.01, 1.0, 300.0):
         sums = torch.from_numpy(rng.normal(size=BLOCK).astype(np.float32) * np.float32(scale))
-        marked = []
-        original = gaussian._second_pass
-        gaussian._second_pass = lambda digits, values: marked.append(len(digits)) or original(digits, values)
+        marked.clear()
         steps = gaussian.release(sums, float(sums.abs().max())).numpy().astype(np.float64)
-        del gaussian._second_pass
         digits = recorded.digits.astype(np.float64)
         shift = sums.numpy().astype(np.float64) / gaussian.grid
         low = np.rint(shift + 8 * ndtri(digits / 65536) - 1e-9)
@@ -95,7 +95,7 @@ def test_the_second_and_third_pass_agree(monkeypatch):
     exact = []
     source = TestOnlySource(5)  # the same 48 digits again
     more = source.uint64(len(digits)) >> np.uint64(16)
-    for digit, low, value in zip(digits, more, sums):
+    for digit, low, value in zip(digits, more, sums, strict=False):
         exact.append(GridGaussian(1.0, source)._third_pass(int(digit) << 48 | int(low), float(value)))
     assert float64.tolist() == exact
 

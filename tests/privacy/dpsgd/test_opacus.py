@@ -30,7 +30,7 @@ class Tensors(nn.Module):
         self.network = registry.build(name)
 
     def forward(self, *values):
-        return self.network(dict(zip(self.network.inputs, values)))
+        return self.network(dict(zip(self.network.inputs, values, strict=False)))
 
 
 def trio_inputs(rows):
@@ -168,7 +168,7 @@ def test_opacus_ghost_clipping_breaks_its_bound_with_a_column_of_logits_and_ours
         trainer.step(lambda: functional.binary_cross_entropy_with_logits(ours(x), y, reduction="none"))
     before = [p.detach().clone() for p in ours.parameters()]
     trainer.step(lambda: functional.binary_cross_entropy_with_logits(ours(x), y, reduction="none")[:, 0])
-    moved = [(old - new.detach()).square().sum() for old, new in zip(before, ours.parameters())]
+    moved = [(old - new.detach()).square().sum() for old, new in zip(before, ours.parameters(), strict=False)]
     assert float(torch.sqrt(sum(moved))) <= 64 * (1 + 1e-6)
 
 

@@ -132,6 +132,20 @@ def test_a_module_that_cannot_be_vectorised_is_refused():
         clip(nn.Sequential(Counting()), torch.randn(4, 3))
 
 
+def test_an_input_of_an_unknown_module_must_not_be_changed_in_place():
+    scale = nn.PReLU()
+    x = torch.randn(4, 3)
+
+    def losses():
+        inner = x * 2
+        output = scale(inner)
+        inner.zero_()
+        return output.sum(1)
+
+    with pytest.raises(PrivacyError, match="changed in place"):
+        clip(nn.Sequential(scale), x, losses)
+
+
 def test_nothing_to_train_and_losses_that_do_not_depend_on_it():
     with pytest.raises(PrivacyError, match="no parameter to train"):
         ClippingEngine(nn.ReLU())
