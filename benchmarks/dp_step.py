@@ -29,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from _table import Row, at_least, at_most, main
 
 from models import registry
+from privacy.dpsgd.losses import LogisticLosses
 from privacy.dpsgd.optimizer import PrivateTrainer
 from privacy.randomness import SystemSource
 
@@ -165,7 +166,10 @@ def private_step(work: Workload, noise_multiplier: float = 1.0) -> Callable[[], 
         learning_rate=LEARNING_RATE,
         source=SystemSource(),
     )
-    return lambda: trainer.step(lambda: work.losses(model(x), labels))
+    losses: Callable[[], Tensor] = lambda: work.losses(model(x), labels)  # noqa: E731
+    if work.classes == 2:
+        losses = LogisticLosses(model, x, labels.float())
+    return lambda: trainer.step(losses)
 
 
 def opacus_step(work: Workload) -> Callable[[], object]:

@@ -27,12 +27,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from mien.errors import PrivacyError
 from privacy.dpsgd.layers.base import Gradient, Recorder, Tape, squared_norms, weighted_sum
+from privacy.dpsgd.layers.chain import ChainRecorder
 from privacy.dpsgd.layers.choose import normalisers, recorders_for, refuse_mixing
+from privacy.dpsgd.losses import LogisticLosses
 
 
 @dataclasses.dataclass
@@ -42,17 +45,19 @@ class ClippedGradients:
     All of it is private to the device; only a noised sum may leave.
     """
 
-    norms: Tensor
-    """L2 norms of the records' gradients, [records]; not finite where a record was dropped."""
-    coefficients: Tensor
+    norms: NDArray[np.floating]
+    """L2 norms of the records' gradients, [records]; NaN where a record was dropped."""
+    coefficients: NDArray[np.floating]
     """What each record's gradient is multiplied by, [records], in [0, 1]."""
+    mean_losses: NDArray[np.floating]
+    """Weighted mean loss of each record, [records]."""
     sums: Iterator[tuple[nn.Parameter, Gradient]]
     """The clipped sum, parameter by parameter, computed as it is taken. Parameters without one are unused."""
 
     @property
     def non_finite(self) -> int:
         """Number of records that were replaced by zero."""
-        return int((~torch.isfinite(self.norms)).sum())
+        return int(np.count_nonzero(~np.isfinite(self.norms)))
 
 
 class ClippingEngine:
@@ -104,22 +109,15 @@ class ClippingEngine:
         ``weights`` [rows], not negative, is 0 for padding; a record's loss is the weighted mean over its rows,
         and a record of padding alone contributes zero. Raises PrivacyError for losses of another shape.
         """
-        with self.recording():
-            rows = losses()
-            self._check_losses(rows)
-            share = row_weights(rows, weights, self._tape.stack)
-            self._tape.start(len(rows))
-            torch.autograd.backward([rows], [share])
-        self._check_escapes()
+        rows, share = self._measure(losses, weights)
         for gradients in self._tape.shared.values():
             self._tape.squared_norms.append(squared_norms(gradients))
         if not self._tape.squared_norms:
             raise PrivacyError("private step: the loss does not depend on any trained parameter")
         norms = torch.stack(self._tape.squared_norms).sum(0).sqrt_().numpy()
-        finite = np.isfinite(norms)
-        finite &= (
-            (np.isfinite(rows.detach().numpy()) | (share.numpy() <= 0)).reshape(len(norms), -1).all(axis=1)
-        )
+        counted = np.where(share > 0, rows * share, 0.0).reshape(len(norms), -1)
+        mean_losses = counted.sum(axis=1) if counted.shape[1] > 1 else counted[:, 0]
+        finite = np.isfinite(norms) & np.isfinite(mean_losses)
         # A few units of rounding below C, so that the product of coefficient and gradient stays within C.
         target = norm * (1.0 - 8 * np.finfo(norms.dtype).eps)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -127,8 +125,39 @@ class ClippingEngine:
         if not finite.all():
             norms[~finite], coefficients[~finite] = np.nan, 0.0
             self._drop(torch.from_numpy(~finite))
-        weights = torch.from_numpy(coefficients)
-        return ClippedGradients(torch.from_numpy(norms), weights, self._sums(weights))
+        return ClippedGradients(norms, coefficients, mean_losses, self._sums(torch.from_numpy(coefficients)))
+
+    def _measure(
+        self, losses: Callable[[], Tensor], weights: Tensor | None
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Fill the tape; return the rows' losses and what each counts within its record."""
+        chain = self._closed_form(losses)
+        if chain is not None and isinstance(losses, LogisticLosses):
+            with torch.no_grad():
+                chain.start()
+                chain.calls = 1
+                values = chain.run(losses.inputs)
+                rows, slopes = losses.differentiate(values[-1])
+                share = row_weights(rows, weights, 1)
+                self._tape.start(len(rows))
+                chain.differentiate(values, slopes.mul_(share.unsqueeze(1)), wanted=False)
+            return rows.numpy(), share.numpy()
+        with self.recording():
+            rows = losses()
+            self._check_losses(rows)
+            share = row_weights(rows, weights, self._tape.stack)
+            self._tape.start(len(rows))
+            torch.autograd.backward([rows], [share])
+        self._check_escapes()
+        return rows.detach().numpy(), share.numpy()
+
+    def _closed_form(self, losses: Callable[[], Tensor]) -> ChainRecorder | None:
+        """Return the recorder that can do without autograd: the model is one chain under a logistic loss."""
+        whole = self._recorders[-1]
+        if not (isinstance(losses, LogisticLosses) and isinstance(whole, ChainRecorder)):
+            return None
+        known = losses.model is self.model and whole.module is self.model
+        return whole if known and len(losses.inputs) and whole.takes(losses.inputs) else None
 
     def _drop(self, bad: Tensor) -> None:
         """Replace by zero what was recorded of the records in the mask ``bad``."""

@@ -24,7 +24,6 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mien.errors import ConfigError
@@ -113,18 +112,18 @@ class PrivateTrainer:
         each row, [records * stack]. ``weights`` (the same shape) is 0 for padding rows; a record's loss is the
         weighted mean over its rows. Raises PrivacyError where per-record gradients cannot be had.
         """
-        seen: list[Tensor] = []
-
-        def observed() -> Tensor:
-            seen.append(losses())
-            return seen[0]
-
         if self._engine is None or self.clipping_norm is None:
-            return self._plain_step(observed, weights)
-        clipped = self._engine.clip(observed, self.clipping_norm, weights)
-        norms = clipped.norms.numpy()
-        self._update.apply(clipped.sums, largest=len(norms) * self.clipping_norm)
-        return _report(norms, self.clipping_norm, seen[0], weights)
+            return self._plain_step(losses, weights)
+        clipped = self._engine.clip(losses, self.clipping_norm, weights)
+        records, dropped = len(clipped.norms), clipped.non_finite
+        self._update.apply(clipped.sums, largest=records * self.clipping_norm)
+        kept = clipped.mean_losses[np.isfinite(clipped.norms)] if dropped else clipped.mean_losses
+        return StepReport(
+            records=records,
+            clipped_fraction=int(np.count_nonzero(clipped.norms > self.clipping_norm)) / records,
+            non_finite=dropped,
+            mean_loss=float(kept.sum()) / len(kept) if len(kept) else math.nan,
+        )
 
     def step_empty(self) -> StepReport:
         """Take the step of an empty batch: noise alone, as T2 demands."""
@@ -150,24 +149,6 @@ class PrivateTrainer:
         for parameter in parameters:
             parameter.grad = None
         return StepReport(records, 0.0, bad, float(means[torch.isfinite(means)].mean()))
-
-
-def _report(
-    norms: NDArray[np.floating], clipping_norm: float, losses: Tensor, weights: Tensor | None
-) -> StepReport:
-    """Return the report of a clipped step; ``norms`` are NaN where a record was dropped."""
-    stack = len(losses) // len(norms)
-    share = row_weights(losses, weights, stack).numpy()
-    with np.errstate(invalid="ignore"):
-        means = (losses.detach().numpy() * share).reshape(len(norms), stack).sum(axis=1)
-    finite = np.isfinite(norms)
-    kept = int(finite.sum())
-    return StepReport(
-        records=len(norms),
-        clipped_fraction=int(np.count_nonzero(norms > clipping_norm)) / len(norms),
-        non_finite=len(norms) - kept,
-        mean_loss=float(means[finite].sum()) / kept if kept else math.nan,
-    )
 
 
 def _check(name: str, value: float, valid: bool) -> None:

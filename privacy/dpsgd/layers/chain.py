@@ -50,13 +50,17 @@ class ChainRecorder(Recorder):
 
     @override
     def forward(self, x: Tensor) -> Tensor:
-        hooked = any(layer._forward_hooks or layer._forward_pre_hooks for layer in self._layers)
-        if x.dim() != 2 or self.tape.stack > 1 or hooked:
+        if not self.takes(x):
             passed: Tensor = nn.Sequential.forward(self.module, x)  # type: ignore[no-untyped-call]
             return passed
         self.calls += 1
         output: Tensor = _Chain.apply(self, x, self.parameters[0])
         return output
+
+    def takes(self, x: Tensor) -> bool:
+        """Return True for inputs that the closed form holds for."""
+        hooked = any(layer._forward_hooks or layer._forward_pre_hooks for layer in self._layers)
+        return x.dim() == 2 and self.tape.stack == 1 and not hooked
 
     def run(self, x: Tensor) -> list[Tensor]:
         """Return the input and each layer's output, [rows, features] each."""

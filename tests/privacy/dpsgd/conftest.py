@@ -55,7 +55,7 @@ class Reference:
             for parameter, gradient in clipped.sums
         }
         flat = [sums.get(id(p), torch.zeros_like(p)).flatten() for p in engine.parameters]
-        return torch.cat(flat).detach(), clipped.norms
+        return torch.cat(flat).detach(), torch.from_numpy(clipped.norms)
 
     def error(
         self, model: nn.Module, losses: Losses, records: int, stack: int = 1, **options: object

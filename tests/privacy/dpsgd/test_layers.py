@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
+from privacy.dpsgd.clipping import ClippingEngine
 from privacy.dpsgd.layers import conv_choice, conv_kernels
+from privacy.dpsgd.layers.base import OuterSum
 from privacy.dpsgd.layers.conv_choice import Method
+from privacy.dpsgd.losses import LogisticLosses
 
 TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-12}
 
@@ -175,6 +179,38 @@ def test_a_chain_called_twice_is_right(reference):
     chain = nn.Sequential(nn.Linear(4, 6), nn.Sigmoid(), nn.Linear(6, 4)).double()
     x = torch.randn(9, 4, dtype=torch.float64)
     assert reference.error(chain, lambda rows: chain(chain(x[rows])).square().sum(1), 9) <= 1e-12
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
+@pytest.mark.parametrize("bias", [True, False])
+def test_the_closed_form_of_a_logistic_loss_is_right(reference, dtype, bias):
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Linear(8, 16, bias=bias), nn.Sigmoid(), nn.Linear(16, 5), nn.ReLU(), nn.Linear(5, 1)
+    )
+    model = model.to(dtype)
+    x, labels = torch.randn(20, 8, dtype=dtype) * 3, torch.randint(0, 2, (20,)).to(dtype)
+    weights = (torch.arange(20) != 4).to(dtype)  # record 4 is padding
+    losses = LogisticLosses(model, x, labels)
+    general = ClippingEngine(model).clip(lambda: losses(), 0.3, weights)
+    closed = ClippingEngine(model).clip(losses, 0.3, weights)
+    assert np.allclose(general.norms, closed.norms, rtol=TOLERANCE[dtype], atol=0)
+    assert np.allclose(general.mean_losses, closed.mean_losses, rtol=TOLERANCE[dtype], atol=0)
+    for (one, a), (two, b) in zip(general.sums, closed.sums, strict=True):
+        assert one is two
+        first, second = (g.whole() if isinstance(g, OuterSum) else g for g in (a, b))
+        assert float((first - second).norm()) <= TOLERANCE[dtype] * float(first.norm())
+    naive = reference.gradients(model, lambda rows: LogisticLosses(model, x[rows], labels[rows])(), 20)
+    assert np.allclose(closed.norms, reference.norms(naive) * weights, rtol=TOLERANCE[dtype], atol=0)
+
+
+def test_a_logistic_loss_of_another_network_takes_the_general_way(reference):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(8, 4), nn.LayerNorm(4), nn.Linear(4, 1)).double()
+    x, labels = torch.randn(9, 8, dtype=torch.float64), torch.randint(0, 2, (9,)).double()
+    error = reference.error(model, lambda rows: LogisticLosses(model, x[rows], labels[rows])(), 9)
+    assert error <= 1e-12
+    assert len(ClippingEngine(model).clip(LogisticLosses(model, x, labels), 1.0).norms) == 9
 
 
 def test_frozen_parameters_are_left_out(reference):
