@@ -60,7 +60,7 @@ def _charts(report: Mapping[str, Any]) -> dict[str, str]:
     }
     spent = {"ε spent": [(line["round"], _number(line["epsilon"])) for line in rounds]}
     budget = report["privacy"]["epsilon_promised"]
-    losses = {"loss": [(line["round"], _number(line["loss"])) for line in rounds]}
+    losses = {"loss": [(line["round"], line["loss"]) for line in rounds if line["loss"] is not None]}
     survivors = {
         "asked": [(line["round"], line["cohort"]) for line in rounds],
         "in the sum": [(line["round"], line["survivors"]) for line in rounds],
