@@ -29,6 +29,8 @@ class Data(_Section):
     face_size: Annotated[int, Field(ge=16, le=256)] = 64
     skin_size: Annotated[int, Field(ge=16, le=256)] = 32
     nose_size: Annotated[int, Field(ge=16, le=256)] = 32
+    embedding: bool = False
+    """Also compute dlib's face embedding of each photo, for models that read it (``private_head``)."""
 
 
 class Clients(_Section):

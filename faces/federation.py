@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from configs.schema import Clients, Data
 from faces.datasets import open_dataset
+from faces.embedding import with_embedding
 from faces.partition import partition
 from faces.prepare import PrepareOptions, prepare
 from faces.sample import FaceTable
@@ -45,9 +46,13 @@ class Federation:
 
 
 def prepare_table(data: Data, *, cache: Path | None = None, progress: Progress | None = None) -> FaceTable:
-    """Open and prepare the dataset of a config, or find it prepared in the cache."""
+    """Open and prepare the dataset of a config, or find it prepared in the cache.
+
+    With ``data.embedding`` the table has its column ``embedding`` too; ``progress`` then runs through twice.
+    """
     options = PrepareOptions(face_size=data.face_size, skin_size=data.skin_size, nose_size=data.nose_size)
-    return prepare(open_dataset(data.source), options, cache, progress)
+    table = prepare(open_dataset(data.source), options, cache, progress)
+    return with_embedding(table, cache, progress) if data.embedding else table
 
 
 @functools.lru_cache(maxsize=2)

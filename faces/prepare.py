@@ -100,7 +100,7 @@ def prepare(
     key = cache_key(dataset, options)
     try:
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with _alone(home / f"{key}.lock"):
+        with alone(home / f"{key}.lock"):
             return _load_or_make(dataset, options, home, key, progress)
     except OSError as error:
         raise RunError(
@@ -135,7 +135,7 @@ def cache_key(dataset: Dataset, options: PrepareOptions) -> str:
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
+def alone(path: Path) -> Iterator[None]:
     """Hold an exclusive lock on a file; the system frees it when the process ends, however it ends."""
     with path.open("wb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

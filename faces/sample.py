@@ -19,6 +19,8 @@ UNKNOWN = -1
 
 JAW_DISTANCES = 8
 LANDMARKS = 68
+EMBEDDING_SIZE = 128
+"""Length of dlib's face embedding, see ``faces.embedding``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +56,7 @@ class FaceTable:
 
     The arrays may be views of files that many processes share, so treat them as read-only; ``select`` gives
     arrays of its own. ``persons`` holds indices into ``person_names``, which ``select`` never renumbers.
+    ``embedding`` is there only where a config asks for it (``faces.embedding``).
     Raises DataError on construction where a shape, a type or a value does not fit.
     """
 
@@ -68,6 +71,7 @@ class FaceTable:
     labels: NDArray[np.int8]  # [N, A]: 1, 0, or −1 for unknown
     attributes: tuple[str, ...]
     report: PrepareReport | None = None
+    embedding: NDArray[np.float32] | None = None  # [N, 128]
 
     def __post_init__(self) -> None:
         rows = len(self.image_ids)
@@ -79,6 +83,8 @@ class FaceTable:
             _check(name, pictures, np.uint8, (rows, 3, side, side))
         _check("landmarks", self.landmarks, np.float32, (rows, LANDMARKS, 2))
         _check("labels", self.labels, np.int8, (rows, len(self.attributes)))
+        if self.embedding is not None:
+            _check("embedding", self.embedding, np.float32, (rows, EMBEDDING_SIZE))
         if len(set(self.attributes)) != len(self.attributes):
             raise DataError(f"An attribute appears twice in a face table: {', '.join(self.attributes)}.")
         if rows and not 0 <= int(self.persons.min()) <= int(self.persons.max()) < len(self.person_names):
@@ -109,7 +115,7 @@ class FaceTable:
     def select(self, rows: Sequence[int] | NDArray[np.int64]) -> FaceTable:
         """Return the table of these rows, in this order, with arrays of its own."""
         chosen = np.asarray(rows, dtype=np.int64).reshape(-1)
-        columns: dict[str, Any] = {name: np.array(getattr(self, name)[chosen]) for name in ARRAY_COLUMNS}
+        columns: dict[str, Any] = {name: np.array(getattr(self, name)[chosen]) for name in self.array_columns}
         return FaceTable(
             image_ids=tuple(self.image_ids[row] for row in chosen.tolist()),
             person_names=self.person_names,
@@ -137,12 +143,17 @@ class FaceTable:
         """Return the indices of the persons who have a row, ascending: int64 [P]."""
         return np.unique(self.persons)
 
+    @property
+    def array_columns(self) -> tuple[str, ...]:
+        """The columns of this table that are arrays: ``ARRAY_COLUMNS``, and ``embedding`` where it is there."""
+        return ARRAY_COLUMNS if self.embedding is None else (*ARRAY_COLUMNS, "embedding")
+
     @cached_property
     def content_hash(self) -> str:
         """The SHA-256 of everything in the table, 64 hexadecimal digits."""
         names = [self.image_ids, self.person_names, self.attributes]
         digest = hashlib.sha256(canonical_json([list(each) for each in names]))
-        for name in ARRAY_COLUMNS:
+        for name in self.array_columns:
             column = np.ascontiguousarray(getattr(self, name))
             digest.update(canonical_json([name, column.dtype.str, list(column.shape)]))
             digest.update(column.data if column.size else b"")
@@ -150,7 +161,7 @@ class FaceTable:
 
 
 ARRAY_COLUMNS = ("persons", "jaw", "skin", "nose", "face", "landmarks", "labels")
-"""The columns of a FaceTable that are arrays, in the order in which they are hashed and stored."""
+"""The columns of every FaceTable that are arrays, in the order in which they are hashed and stored."""
 
 
 def _check(name: str, column: NDArray[Any], dtype: type, shape: tuple[int, ...]) -> None:
