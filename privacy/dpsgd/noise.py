@@ -12,7 +12,7 @@ Rounding after adding is post-processing of the ideal mechanism and reveals noth
 secure stream as they are needed. Sixteen digits say which of 65,536 intervals N lies in; a table has their
 midpoints and half-widths. Almost always all of the interval, moved by ``s``, rounds to the same integer, and
 that is ``k``. Where it does not (one coordinate in some 700), 48 more digits are drawn and Phi^-1 is computed
-in float64; where rounding is in doubt even then (one in some millions), 128 more digits and 140-digit decimal
+in float64; where rounding is in doubt even then (one in a hundred million), 128 more digits and 140-digit decimal
 arithmetic decide. This is Ziv's strategy for correctly rounded functions (1991).
 
 Guarantees:
@@ -22,8 +22,8 @@ N1. The released integers are those of the ideal Gaussian mechanism of standard 
 N2. Tails are not cut: the uniform number has 192 binary digits where it needs them.
 N3. Rounding adds at most ``g^2 / 12`` to the variance: the standard deviation grows by 0.065 %, no more.
 
-Assumptions: the source is indistinguishable from uniform (R1); ``scipy.special.ndtri`` errs by at most a
-relative 2^-40 (tested against the decimal arithmetic); float32 addition is that of IEEE 754. Not covered: the
+Assumptions: the source is indistinguishable from uniform (R1); ``scipy.special.ndtri`` errs by at most
+2^-40 down to 2^-28 (tested against the decimal arithmetic); float32 addition is that of IEEE 754. Not covered: the
 time of a step depends, a little, on how many coordinates needed more digits.
 """
 
@@ -43,7 +43,7 @@ from torch import Tensor
 from mien.errors import PrivacyError
 from privacy.randomness import RandomSource
 
-BLOCK = 1 << 17
+BLOCK = 1 << 18
 """Coordinates that are noised at a time."""
 
 _TILE = 1 << 15  # coordinates whose buffers stay in the L2 cache together
@@ -55,7 +55,7 @@ _ROUNDING_32 = 2.0**-22  # relative error of scaling a sum, narrowing it to floa
 _ALLOWANCE = 2.0**-11  # grid steps that the table leaves for that error
 _ERROR_64 = 2.0**-37  # error of the float64 pass, in standard deviations
 _ROUNDING_64 = 2.0**-51  # relative error of the sum there
-_FEW_DIGITS = np.uint64(1 << 40)  # below it, a 64-digit uniform number has too few significant digits
+_FEW_DIGITS = np.uint64(1 << 36)  # below it, a 64-digit uniform number has too few significant digits
 _EXTRA_BITS = 128
 _DECIMAL = Context(prec=140)
 _PI = Decimal(
@@ -133,8 +133,9 @@ class GridGaussian:
     def _second_pass(self, digits: NDArray[np.uint16], sums: NDArray[Any]) -> NDArray[np.float64]:
         """Return integers for the first ``digits`` and their sums, with 48 more digits, in float64.
 
-        Error of N in standard deviations, where the smaller of U and 1 - U is at least 2^-24: digits not
-        drawn and the rounding of U, below 2^-40; the inverse distribution function, below 2^-38.
+        Error of N in standard deviations, where the smaller of U and 1 - U is at least 2^-28, so that N is
+        below 5.9: digits not drawn, 2^-64 / phi(N) < 2^-38; the inverse distribution function and the
+        rounding of U, below 2^-39. Together below 2^-37.
         """
         more = self._source.uint64(len(digits)) >> np.uint64(16)
         uniform = digits.astype(np.uint64) << np.uint64(48) | more
