@@ -1,5 +1,15 @@
 """Networks, their losses, metrics and weights. Importing the package registers every network."""
 
-from models import attributes, face_cnn, face_shape, hsanet, nose, private_head, resnet, skin
+from models import attributes, face_cnn, face_shape, hsanet, nose, private_head, public_head, resnet, skin
 
-__all__ = ["attributes", "face_cnn", "face_shape", "hsanet", "nose", "private_head", "resnet", "skin"]
+__all__ = [
+    "attributes",
+    "face_cnn",
+    "face_shape",
+    "hsanet",
+    "nose",
+    "private_head",
+    "public_head",
+    "resnet",
+    "skin",
+]
