@@ -36,8 +36,9 @@ class LocalTraining:
     def __init__(
         self, model: Network, layout: ParameterLayout, table: FaceTable, plan: RoundPlan, source: RandomSource
     ) -> None:
-        self._model, self._layout, self._table = model, layout, table
+        self._model, self._layout = model, layout
         self._settings, self._mode, self._source = plan.training, plan.mode, source
+        self._columns = table.columns(model.inputs)
         self._persons = Persons(table, plan.training.photos_per_record)
         self._last_loss = 0.0
         self._labels = torch.from_numpy(np.stack([table.label(name) for name in model.outputs], axis=1))
@@ -101,7 +102,7 @@ class LocalTraining:
     def _losses(self, stack: Stack) -> Callable[[], Tensor]:
         """Return a function that runs the model on the rows of a stack and gives one loss for each."""
         rows = stack.rows.reshape(-1)
-        inputs = to_inputs({name: getattr(self._table, name)[rows] for name in self._model.inputs})
+        inputs = to_inputs({name: column[rows] for name, column in self._columns.items()})
         labels, weights = self._labels[torch.from_numpy(rows)], _flat(stack)
 
         def losses() -> Tensor:

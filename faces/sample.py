@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.errors import DataError
+from mien.errors import DataError, ModelError
 from mien.files import canonical_json
 
 UNKNOWN = -1
@@ -122,6 +122,19 @@ class FaceTable:
             attributes=self.attributes,
             **columns,
         )
+
+    def columns(self, names: Sequence[str]) -> dict[str, NDArray[Any]]:
+        """Return the columns that a model reads, by name.
+
+        Raises ModelError for one that this table does not have.
+        """
+        missing = [name for name in names if getattr(self, name, None) is None]
+        if missing:
+            raise ModelError(
+                f"The model reads {', '.join(missing)}, which these prepared faces do not have. For 'embedding' "
+                "set embedding = true under [data]."
+            )
+        return {name: getattr(self, name) for name in names}
 
     def label(self, attribute: str) -> NDArray[np.int8]:
         """Return one attribute's column, int8 [N]: 1, 0, or −1 for unknown.

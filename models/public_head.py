@@ -40,7 +40,7 @@ class PublicHead(Network):
 
     def __init__(self, directions: int, attributes: Sequence[str]) -> None:
         super().__init__(inputs=("embedding", "jaw", "face", "nose"), outputs=attributes)
-        most = len(_public()[1][0])
+        most = public_directions()[1].shape[1]
         if not 1 <= directions <= most:
             raise ModelError(f"model option directions must be 1 to {most}, got {directions!r}")
         self.directions = directions
@@ -49,7 +49,7 @@ class PublicHead(Network):
     def forward(self, inputs: Inputs) -> Tensor:
         """Return logits [B, A] in the order of ``outputs``."""
         features = public_features(*(self.column(inputs, name) for name in self.inputs))
-        mean, projection = (torch.tensor(values, device=features.device) for values in _public())
+        mean, projection = (each.to(features.device) for each in public_directions())
         result: Tensor = self.output((features - mean) @ projection[:, : self.directions])
         return result
 
@@ -68,10 +68,11 @@ def public_features(embedding: Tensor, jaw: Tensor, face: Tensor, nose: Tensor) 
 
 
 @functools.cache
-def _public() -> tuple[list[float], list[list[float]]]:
-    """Return the public mean [232] and the public projection [232][32]."""
+def public_directions() -> tuple[Tensor, Tensor]:
+    """Return the public mean, float32 [232], and the public projection, float32 [232, 32]."""
     content = json.loads(files("models").joinpath("public_directions.json").read_text("utf-8"))
-    return content["mean"], content["projection"]
+    # The device is named because the first call may come from within `with torch.device("meta")`.
+    return torch.tensor(content["mean"], device="cpu"), torch.tensor(content["projection"], device="cpu")
 
 
 @register(

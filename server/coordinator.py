@@ -52,6 +52,7 @@ class Coordinator:
         self._grid, self._config, self._folder, self._observer = grid, config, folder, observer
         self._evaluation_table = evaluation
         self._model = build(config.model.name, seed=config.seed, **config.model.options)
+        evaluation.columns(self._model.inputs)  # what is missing shows here, not after the first round
         self._parameters = layout_of(self._model)
         self._weights = to_vector(self._model, self._parameters)
         self._optimizer = server_optimizer(config.training, self._parameters.length)

@@ -28,9 +28,12 @@ class Evaluation:
 
 
 def evaluate(model: Network, table: FaceTable) -> Evaluation:
-    """Score every row of ``table`` with ``model``; the model's outputs must be labels of the table."""
+    """Score every row of ``table`` with ``model``; the model's outputs must be labels of the table.
+
+    Raises DataError where they are not, ModelError where the table lacks a column that the model reads.
+    """
     labels = np.stack([table.label(name) for name in model.outputs], axis=1)
-    columns = {name: getattr(table, name) for name in model.inputs}
+    columns = table.columns(model.inputs)
     model.eval()
     with torch.no_grad():
         scores = torch.cat(
