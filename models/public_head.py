@@ -72,7 +72,10 @@ def public_directions() -> tuple[Tensor, Tensor]:
     """Return the public mean, float32 [232], and the public projection, float32 [232, 32]."""
     content = json.loads(files("models").joinpath("public_directions.json").read_text("utf-8"))
     # The device is named because the first call may come from within `with torch.device("meta")`.
-    return torch.tensor(content["mean"], device="cpu"), torch.tensor(content["projection"], device="cpu")
+    return (
+        torch.tensor(content["mean"], dtype=torch.float32, device="cpu"),
+        torch.tensor(content["projection"], dtype=torch.float32, device="cpu"),
+    )
 
 
 @register(
