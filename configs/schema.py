@@ -141,6 +141,11 @@ class RunConfig(_Section):
             raise ValueError(
                 f"rounds.min_survivors {self.rounds.min_survivors} > rounds.cohort {self.rounds.cohort}"
             )
+        if self.privacy.mode != "none" and self.clients.partition == "iid":
+            raise ValueError(
+                "clients.partition is 'iid', which spreads one person over several clients, so no client can protect "
+                "her as a whole: use 'person' or 'dirichlet', or privacy.mode = 'none'"
+            )
         if self.privacy.mode == "distributed" and self.training.local_steps != 1:
             raise ValueError(
                 f"training.local_steps is {self.training.local_steps}, but privacy.mode 'distributed' adds its "

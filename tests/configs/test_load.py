@@ -32,6 +32,7 @@ def test_overrides_apply_in_order_and_need_no_quotes() -> None:
         ("privacy.mode=magic", "privacy.mode"),
         ("rounds.cohort=99", "rounds.cohort 99 > clients.count"),
         ("training.local_steps=3", "set local_steps = 1"),
+        ("clients.partition=iid", "spreads one person over several clients"),
         ("rounds=3", "rounds"),
         ("rounds.count", "expected key=value"),
         ("name.x=1", "name is a value, not a section"),
