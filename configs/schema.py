@@ -143,8 +143,8 @@ class RunConfig(_Section):
             )
         if self.privacy.mode != "none" and self.clients.partition == "iid":
             raise ValueError(
-                "clients.partition is 'iid', which spreads one person over several clients, so no client can protect "
-                "her as a whole: use 'person' or 'dirichlet', or privacy.mode = 'none'"
+                "clients.partition is 'iid', which spreads one person over several clients, so no client can "
+                "protect her as a whole: use 'person' or 'dirichlet', or privacy.mode = 'none'"
             )
         if self.privacy.mode == "distributed" and self.training.local_steps != 1:
             raise ValueError(
