@@ -49,7 +49,7 @@ class PublicHead(Network):
     def forward(self, inputs: Inputs) -> Tensor:
         """Return logits [B, A] in the order of ``outputs``."""
         features = public_features(*(self.column(inputs, name) for name in self.inputs))
-        mean, projection = (each.to(features.device) for each in public_directions())
+        mean, projection = (each.to(features) for each in public_directions())
         result: Tensor = self.output((features - mean) @ projection[:, : self.directions])
         return result
 
