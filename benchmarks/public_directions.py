@@ -14,9 +14,6 @@ from pathlib import Path
 
 import numpy as np
 
-# benchmarks/models.py is called like the package `models`: the source tree comes first.
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 from configs.schema import Data
 from faces.federation import prepare_table
 from models.inputs import to_inputs

@@ -9,16 +9,10 @@ its SecAgg+ client calls them, on the same vector.
 from __future__ import annotations
 
 import statistics
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
-
-# benchmarks/secagg.py is called like the package `privacy.secagg`: the source tree comes first.
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 from _table import Row, at_least, at_most, main
 from flwr.common.secure_aggregation.ndarrays_arithmetic import parameters_addition, parameters_mod
 from flwr.common.secure_aggregation.quantization import quantize

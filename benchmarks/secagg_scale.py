@@ -14,16 +14,12 @@ from __future__ import annotations
 import dataclasses
 import resource
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 from _secagg_peers import MILLION, PeerCost, Stopwatch, peer_rows
 from _table import Row, at_least, at_most, main
 

@@ -9,7 +9,6 @@ not trained on, mean of two splits; --quick leaves it out.
 
 from __future__ import annotations
 
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -17,12 +16,8 @@ from pathlib import Path
 import dlib
 import numpy as np
 import torch
-from numpy.typing import NDArray
-
-# `models.py` beside this file is called like the package: the source tree comes first.
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 from _table import Row, at_least, at_most, main
+from numpy.typing import NDArray
 
 from faces import dlib_models
 from faces.datasets.embedded import EmbeddedFaces

@@ -21,15 +21,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from _table import Row, at_least, main
 from numpy.typing import NDArray
+from preparation import real_faces
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
-
-# benchmarks/models.py is called like the package `models`: the source tree comes first.
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from _table import Row, at_least, main
-from preparation import real_faces
 
 from client.data import Persons
 from configs.schema import Data

@@ -2,28 +2,22 @@
 
 Times are milliseconds of CPU time of one thread, medians over rounds in which the models take turns, so that a
 busy machine slows all of them alike. A forward pass is one picture; a step is forward, backward and SGD on a
-batch. Run: ``python benchmarks/models.py [--quick] [--json FILE] [--check]``.
+batch. Run: ``python benchmarks/networks.py [--quick] [--json FILE] [--check]``.
 """
 
 from __future__ import annotations
 
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 import torchvision
+from _table import Row, at_least, at_most, main
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
-
-# This file is called like the package `models`: the source tree comes first.
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from _table import Row, at_least, at_most, main
 
 from models import registry
 from models.metrics import auc_interval
