@@ -17,7 +17,8 @@ MienError                    1   anything below; never raised itself
 │   ├── LedgerError         42   the ledger is damaged, rolled back or in use
 │   ├── PolicyError         43   a plan asks for less protection than the device accepts
 │   ├── ProtocolError       44   a secure-aggregation message is malformed, forged or replayed
-│   └── RoundAbortedError   45   too few clients survived; nothing was opened
+│   ├── RoundAbortedError   45   too few clients survived; nothing was opened
+│   └── VaultError          46   the vault is damaged, or its key is wrong or missing
 ├── ModelError              50   unknown model, or weights of the wrong shape
 └── RunError                60   a run folder cannot be written, read or resumed
 
@@ -136,6 +137,12 @@ class RoundAbortedError(PrivacyError):
     """Too few clients survived a round, so nothing was opened."""
 
     exit_code = 45
+
+
+class VaultError(PrivacyError):
+    """A vault's file is damaged, or its key is wrong or cannot be had."""
+
+    exit_code = 46
 
 
 class ModelError(MienError):
