@@ -18,6 +18,7 @@ from flwr.serverapp import Grid
 from configs.schema import RunConfig
 from faces.sample import FaceTable
 from mien.errors import MienError, ProtocolError, RoundAbortedError, RunError
+from mien.files import sha256_file
 from mien.wire import Part, bytes_part
 from models.registry import build
 from models.weights import from_vector, layout_of, to_vector, weights_hash
@@ -59,11 +60,10 @@ class Coordinator:
         layout = layout_for(self._parameters.length, config.privacy.mode)
         self._planner = Planner(config, folder.name, layout)
         self._cohorts = CohortSelector(config.seed)
-        self._transcript = Transcript(folder.transcript)
+        self.identity = Identity.generate(self._source("identity"))
+        self._transcript = Transcript(folder.transcript, self.identity)
         self._phases = Phases(grid, config.rounds.deadline_seconds, self._transcript)
-        self._secagg = SecAggServer.create(
-            Identity.generate(self._source("identity")), self._source("secagg")
-        )
+        self._secagg = SecAggServer.create(self.identity, self._source("secagg"))
         self._nodes: dict[str, int] = {}
         self._charged: dict[str, int] = {}
         self._epsilons: dict[int, float] = {}
@@ -73,7 +73,8 @@ class Coordinator:
         rounds = self._config.rounds.count
         self._transcript.append(
             "start", run=self._folder.name, data=dict(data_facts), model=self._model_facts(),
-            config=hashlib.sha256((self._folder.path / "config.toml").read_bytes()).hexdigest(),
+            config=sha256_file(self._folder.path / "config.toml"),
+            environment=sha256_file(self._folder.path / "environment.json"),
         )  # fmt: skip
         self._observer.started(self._folder.name, rounds, self._parameters.length, self._model.outputs)
         try:
@@ -94,7 +95,7 @@ class Coordinator:
         try:
             session = session or self._set_up_alone(number)
             plan = session.plan.model_copy(update={"model_hash": self._model_hash()})
-            self._announce(plan)
+            self._announce(plan, session)
             self._collect(session, self._model_hash())
             opening = session.unmask_requests()
             following = self._begin(number + 1)
@@ -221,10 +222,14 @@ class Coordinator:
 
     # -- what is written down ------------------------------------------------------------------------------
 
-    def _announce(self, plan: RoundPlan) -> None:
+    def _announce(self, plan: RoundPlan, session: SecAggRound) -> None:
         """Write a plan down before anyone is asked to train on it, and count what it costs whom."""
         self._transcript.append(
-            "plan", round=plan.round, plan=plan.to_bytes().decode(), plan_hash=plan.hash.hex()
+            "plan",
+            round=plan.round,
+            plan=plan.to_bytes().decode(),
+            plan_hash=plan.hash.hex(),
+            **session.facts(),
         )
         for name in plan.cohort:
             self._charged[name] = self._charged.get(name, 0) + 1
@@ -259,7 +264,8 @@ class Coordinator:
         save_checkpoint(
             self._folder.checkpoints, number, self._config, self._model, self._optimizer.state, line
         )
-        self._folder.append_metrics(asdict(line))
+        metrics = self._folder.append_metrics(asdict(line))
+        self._transcript.append("metrics", round=number, sha256=metrics)
         self._observer.finished_round(line)
 
     def _spent(self, plan: RoundPlan | None) -> float | None:

@@ -6,8 +6,10 @@ limit: a phase ends when all have answered or its deadline has passed.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
@@ -61,7 +63,8 @@ class Phases:
         A refusal, an error or a malformed answer is noted in the tally under the client's name and not
         yielded; ``watch(answered, asked)`` is called after each.
         """
-        messages = (self._message(kind, round_number, node, parts) for node, parts in requests.items())
+        sent: Counter[str] = Counter()
+        messages = (self._message(kind, round_number, node, parts, sent) for node, parts in requests.items())
         watch(0, len(requests))
         for answered, message in enumerate(self._replies(messages), start=1):
             node = message.metadata.src_node_id
@@ -69,9 +72,13 @@ class Phases:
             watch(answered, len(requests))
             if parts is not None:
                 yield node, parts
+        self._transcript.append(
+            "asked", round=round_number, message=kind, clients=len(requests), bytes=dict(sent)
+        )
 
-    def _message(self, kind: str, round_number: int, node: int, parts: Parts) -> Message:
+    def _message(self, kind: str, round_number: int, node: int, parts: Parts, sent: Counter[str]) -> Message:
         self.tally.down += size(parts)
+        sent.update({name: size({name: part}) for name, part in parts.items()})
         return Message(pack(parts), node, kind, group_id=str(round_number))
 
     def _replies(self, messages: Iterable[Message]) -> Iterator[Message]:
@@ -102,7 +109,7 @@ class Phases:
             round=round_number,
             message=kind,
             client=name,
-            parts={k: digest(v) for k, v in parts.items()},
+            parts={name: digest(name, part) for name, part in parts.items()},
         )
         refusal = parts.get("refusal")
         if isinstance(refusal, bytes):
@@ -111,11 +118,16 @@ class Phases:
         return parts
 
 
-def digest(part: Part) -> dict[str, object]:
-    """Return the size and, for byte strings, the SHA-256 of a message part.
+_WHOLE = ("enrolment", "header")
+"""Parts that are written down whole: public keys, and what a client signed of its masked vector (T3, T6)."""
 
-    The masked vector itself is bound by the hash in its signed header, which is written down.
+
+def digest(name: str, part: Part) -> dict[str, object]:
+    """Return the size and, for byte strings, the SHA-256 of a message part; of some also the content.
+
+    The masked vector itself is bound by the tag in its signed header.
     """
     if isinstance(part, bytes):
-        return {"bytes": len(part), "sha256": hashlib.sha256(part).hexdigest()}
+        facts = {"bytes": len(part), "sha256": hashlib.sha256(part).hexdigest()}
+        return {**facts, "content": base64.b64encode(part).decode()} if name in _WHOLE else facts
     return {"bytes": part.nbytes, "dtype": str(part.dtype), "shape": list(part.shape)}

@@ -15,6 +15,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
@@ -81,12 +82,14 @@ class RunFolder:
         """Write a JSON file whole or not at all."""
         write_atomic(self.path / name, (json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
 
-    def append_metrics(self, line: dict[str, Any]) -> None:
-        """Add one round's line to ``metrics.jsonl`` and flush it to the disk."""
+    def append_metrics(self, line: dict[str, Any]) -> str:
+        """Add one round's line to ``metrics.jsonl``, flushed to the disk; return its SHA-256, newline excluded."""
+        text = json.dumps(line, ensure_ascii=False).encode()
         with (self.path / "metrics.jsonl").open("ab") as file:
-            file.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+            file.write(text + b"\n")
             file.flush()
             os.fsync(file.fileno())
+        return hashlib.sha256(text).hexdigest()
 
     def metrics(self) -> list[dict[str, Any]]:
         """Return the lines of ``metrics.jsonl``; a line cut short by a crash is left out."""

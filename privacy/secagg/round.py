@@ -22,7 +22,7 @@ from privacy.secagg import agreement, dealing, masking
 from privacy.secagg.codec import Subset
 from privacy.secagg.graph import Graph
 from privacy.secagg.identity import COORDINATOR, Identity, verify
-from privacy.secagg.keys import Bundle, Session, public_of, session_id
+from privacy.secagg.keys import Bundle, Session, public_of, roster_hash, session_id
 from privacy.secagg.memory import aligned_zeros
 from privacy.secagg.messages import (
     Message,
@@ -89,6 +89,14 @@ class SecAggRound:
     def session(self) -> bytes:
         """The 32 bytes that every message of the round is bound to."""
         return self._session.id
+
+    def facts(self) -> dict[str, str]:
+        """Return the session and what, with the plan and the server's key, it is a hash of: for the transcript."""
+        return {
+            "session": self.session.hex(),
+            "roster": roster_hash(self._roster).hex(),
+            "run_key": self._run_key.hex(),
+        }
 
     # -- set-up ---------------------------------------------------------------------------------------------
 
