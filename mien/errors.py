@@ -20,7 +20,16 @@ MienError                    1   anything below; never raised itself
 │   ├── RoundAbortedError   45   too few clients survived; nothing was opened
 │   └── VaultError          46   the vault is damaged, or its key is wrong or missing
 ├── ModelError              50   unknown model, or weights of the wrong shape
-└── RunError                60   a run folder cannot be written, read or resumed
+├── RunError                60   a run folder cannot be written, read or resumed
+└── AuditError              70   an audit found a fault of none, or of several, of the kinds below
+    ├── AlteredError        71   a record's bytes are not those that were written (hash, chain, form)
+    ├── SignatureError      72   a signature does not verify, or another key signed
+    ├── SpendingError       73   the privacy spent is not what was stated, charged or promised
+    ├── RoundError          74   a round's plan, session, survivors or threshold contradict the record
+    ├── EgressError         75   something left a device that may not leave
+    ├── FigureError         76   a figure of the report or the metrics is not what the record gives
+    ├── MissingRecordError  77   a record that the audit needs is not there
+    └── RefutedError        78   an attack did better than the promise allows, or a self-test failed
 
 A message says what was wrong, where, what was expected, what was found, and what to do.
 The codes are part of the interface: they are documented in docs/errors.md and never reused.
@@ -155,3 +164,57 @@ class RunError(MienError):
     """A run folder cannot be written, read or resumed."""
 
     exit_code = 60
+
+
+class AuditError(MienError):
+    """An audit found a fault, of none or of several of the kinds below."""
+
+    exit_code = 70
+
+
+class AlteredError(AuditError):
+    """A record's bytes are not those that were written: a hash, a chain or its form is broken."""
+
+    exit_code = 71
+
+
+class SignatureError(AuditError):
+    """A signature does not verify, or another key signed."""
+
+    exit_code = 72
+
+
+class SpendingError(AuditError):
+    """The privacy spent is not what was stated, charged or promised."""
+
+    exit_code = 73
+
+
+class RoundError(AuditError):
+    """A round's plan, session, survivors or threshold contradict the record."""
+
+    exit_code = 74
+
+
+class EgressError(AuditError):
+    """Something left a device that may not leave."""
+
+    exit_code = 75
+
+
+class FigureError(AuditError):
+    """A figure of the report or the metrics is not what the record gives."""
+
+    exit_code = 76
+
+
+class MissingRecordError(AuditError):
+    """A record that the audit needs is not there."""
+
+    exit_code = 77
+
+
+class RefutedError(AuditError):
+    """An attack did better than the promise allows, or a self-test of this build failed."""
+
+    exit_code = 78
