@@ -56,7 +56,8 @@ class FaceTable:
 
     The arrays may be views of files that many processes share, so treat them as read-only; ``select`` gives
     arrays of its own. ``persons`` holds indices into ``person_names``, which ``select`` never renumbers.
-    ``embedding`` is there only where a config asks for it (``faces.embedding``).
+    ``embedding`` is there only where a config asks for it (``faces.embedding``), ``advice`` only where the rows are
+    feedback on advice and have no pictures (``faces.feedback``).
     Raises DataError on construction where a shape, a type or a value does not fit.
     """
 
@@ -72,6 +73,7 @@ class FaceTable:
     attributes: tuple[str, ...]
     report: PrepareReport | None = None
     embedding: NDArray[np.float32] | None = None  # [N, 128]
+    advice: NDArray[np.float32] | None = None  # [N, F], see faces.feedback
 
     def __post_init__(self) -> None:
         rows = len(self.image_ids)
@@ -85,6 +87,8 @@ class FaceTable:
         _check("labels", self.labels, np.int8, (rows, len(self.attributes)))
         if self.embedding is not None:
             _check("embedding", self.embedding, np.float32, (rows, EMBEDDING_SIZE))
+        if self.advice is not None:
+            _check("advice", self.advice, np.float32, (rows, *self.advice.shape[1:]))
         if len(set(self.attributes)) != len(self.attributes):
             raise DataError(f"An attribute appears twice in a face table: {', '.join(self.attributes)}.")
         if rows and not 0 <= int(self.persons.min()) <= int(self.persons.max()) < len(self.person_names):
@@ -158,8 +162,8 @@ class FaceTable:
 
     @property
     def array_columns(self) -> tuple[str, ...]:
-        """The columns of this table that are arrays: ``ARRAY_COLUMNS``, and ``embedding`` where it is there."""
-        return ARRAY_COLUMNS if self.embedding is None else (*ARRAY_COLUMNS, "embedding")
+        """The columns of this table that are arrays: ``ARRAY_COLUMNS``, and those of the others that are there."""
+        return (*ARRAY_COLUMNS, *(name for name in OPTIONAL_COLUMNS if getattr(self, name) is not None))
 
     @cached_property
     def content_hash(self) -> str:
@@ -175,6 +179,9 @@ class FaceTable:
 
 ARRAY_COLUMNS = ("persons", "jaw", "skin", "nose", "face", "landmarks", "labels")
 """The columns of every FaceTable that are arrays, in the order in which they are hashed and stored."""
+
+OPTIONAL_COLUMNS = ("embedding", "advice")
+"""The columns that only some tables have."""
 
 
 def _check(name: str, column: NDArray[Any], dtype: type, shape: tuple[int, ...]) -> None:

@@ -7,7 +7,7 @@ another range than those it was trained on.
   pictures are taken to be in [0, 1] and become ``2 * value - 1``.
 * ``jaw``: eight distances between symmetric jaw points, in units of the distance between the eyes' outer corners,
   become ``(value - JAW_MEAN) / JAW_STD``.
-* ``embedding``: float [B, D], passed on.
+* ``embedding`` and ``advice``: float [B, D], passed on.
 
 All constants are published here and never computed from a client's data: statistics of private data would be a
 release of their own, outside of the privacy account.
@@ -26,7 +26,8 @@ from torch import Tensor
 from mien.errors import ModelError
 
 PICTURES = ("skin", "nose", "face")
-COLUMNS = (*PICTURES, "jaw", "embedding")
+VECTORS = ("embedding", "advice")
+COLUMNS = (*PICTURES, "jaw", *VECTORS)
 JAW_DISTANCES = 8
 
 # Mean and standard deviation of faces.crops.jaw_distances over 1,162 faces of CelebA's train partition, rounded.
@@ -53,7 +54,7 @@ def to_inputs(columns: Mapping[str, Tensor | NDArray[Any]]) -> dict[str, Tensor]
         elif name == "jaw":
             result[name] = _jaw(tensor)
         else:
-            result[name] = _embedding(tensor)
+            result[name] = _vectors(name, tensor)
     lengths = {name: len(tensor) for name, tensor in result.items()}
     if len(set(lengths.values())) > 1:
         raise ModelError(f"input columns must have one row per record, got rows {lengths}")
@@ -88,9 +89,9 @@ def _jaw(distances: Tensor) -> Tensor:
     return (distances.to(torch.float32) - mean) / std
 
 
-def _embedding(vectors: Tensor) -> Tensor:
+def _vectors(name: str, vectors: Tensor) -> Tensor:
     if vectors.ndim != 2 or not vectors.is_floating_point():
         raise ModelError(
-            f"input 'embedding' must be float vectors [B, D], got {vectors.dtype} {list(vectors.shape)}"
+            f"input {name!r} must be float vectors [B, D], got {vectors.dtype} {list(vectors.shape)}"
         )
     return vectors.to(torch.float32)
