@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from recommend.feedback.taste import NOTABLE, Judgement
 from recommend.knowledge.model import Attribute, Condition, KnowledgeBase, Language, Rule
 from recommend.profile import Profile
 from recommend.reading.reading import Reading
@@ -13,7 +14,7 @@ from recommend.reading.reading import Reading
 class Why:
     """One reason of a card, as a sentence and as figures.
 
-    ``origin`` is "photo", "told", "chosen" or "always"; the figures are None where there are none.
+    ``origin`` is "photo", "told", "chosen", "taste" or "always"; the figures are None where there are none.
     ``percentile`` and the ``cuts`` are of the reference group.
     """
 
@@ -36,6 +37,23 @@ def why(
         return (Why(knowledge.wording["why.always"].into(language), "always"),)
     speaker = _Speaker(knowledge, language)
     return tuple(speaker.reason(condition, profile, reading) for condition in rule.when)
+
+
+def why_there(
+    rule: Rule, judgement: Judgement, knowledge: KnowledgeBase, language: Language
+) -> tuple[Why, ...]:
+    """Return the reason for which a taste moved a card up or down, or nothing where it hardly did."""
+    if abs(judgement.logit) < NOTABLE:
+        return ()
+    way = "up" if judgement.logit > 0 else "down"
+    if judgement.because is None:
+        return (Why(knowledge.wording[f"why.taste_prior_{way}"].into(language), "taste"),)
+    kind = "same" if judgement.because == rule.id else "liked" if judgement.because_liked else "not_liked"
+    title = {each.id: each.title for each in knowledge.rules}.get(judgement.because)
+    if title is None or (kind == "same" and judgement.because_liked != (way == "up")):
+        return ()
+    sentence = knowledge.wording[f"why.taste_{kind}_{way}"].into(language)
+    return (Why(sentence.format(title=title.into(language)), "taste"),)
 
 
 def number(value: float, unit: str | None) -> str:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
+from recommend.feedback.features import Situation
+from recommend.feedback.taste import Judgement, Taste
 from recommend.knowledge.model import DOMAINS, Domain, KnowledgeBase, Rule
 from recommend.profile import Profile
 
@@ -16,23 +18,31 @@ SKILLS = {"beginner": 1, "some": 2, "confident": 3}
 CORE: tuple[Domain, ...] = ("base", "blush", "contour", "highlight", "brows", "eyes", "lips", "finish")
 FREE = 0.5  # minutes up to which a card never counts as too long
 
-WhyNot = Literal["same_group", "clash", "no_time", "no_room"]
+WhyNot = Literal["not_for_you", "same_group", "clash", "no_time", "no_room"]
 
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """A rule that was chosen: how sure its conditions are, its score, and what was not chosen for it."""
+    """A rule that was chosen: how sure its conditions are, its score, and what was not chosen for it.
+
+    ``judgement`` is what the person's taste made of it; the score has its factor in it already.
+    """
 
     rule: Rule
     confidence: float
     score: float
     instead_of: tuple[tuple[Rule, WhyNot], ...] = ()
+    judgement: Judgement = Judgement()
 
 
-def fitting(knowledge: KnowledgeBase, profile: Profile) -> list[Choice]:
-    """Return every rule that holds for a profile and may be shown, best first."""
+def fitting(knowledge: KnowledgeBase, profile: Profile, taste: Taste | None = None) -> list[Choice]:
+    """Return every rule that holds for a profile and may be shown, best first.
+
+    A taste changes the order only: which rules hold and may be shown does not depend on it.
+    """
     level = next((SKILLS[s] for s in SKILLS if profile.says("skill", s)), SKILLS["some"])
     minor, irritated = profile.says("minor", "yes"), profile.says("skin_condition", "yes")
+    situation = Situation.of(profile)
     found = []
     for rule in knowledge.rules:
         if rule.skill > level or (rule.shaping and minor) or (rule.opt_in and not profile.nose):
@@ -41,7 +51,8 @@ def fitting(knowledge: KnowledgeBase, profile: Profile) -> list[Choice]:
             continue
         confidence = profile.confidence(rule)
         if confidence > 0:
-            found.append(Choice(rule, confidence, rule.weight * confidence))
+            judged = taste.judge(rule, situation, knowledge) if taste else Judgement()
+            found.append(Choice(rule, confidence, rule.weight * confidence * judged.factor, (), judged))
     return sorted(found, key=lambda choice: (-choice.score, choice.rule.id))
 
 
@@ -58,9 +69,14 @@ def _directions(knowledge: KnowledgeBase, rule: Rule) -> set[str]:
     return {knowledge.recipe(name).direction for name in rule.colours}
 
 
-def select(knowledge: KnowledgeBase, profile: Profile, max_cards: int) -> list[Choice]:
-    """Choose the cards of a look, most important first; at most ``max_cards`` and within the minutes."""
-    candidates = fitting(knowledge, profile)
+def select(
+    knowledge: KnowledgeBase, profile: Profile, max_cards: int, taste: Taste | None = None
+) -> list[Choice]:
+    """Choose the cards of a look, most important first; at most ``max_cards`` and within the minutes.
+
+    With a ``taste`` what the person likes comes sooner, and what was not for them on this occasion is left out.
+    """
+    candidates = fitting(knowledge, profile, taste)
     chosen: list[Choice] = []
     refused: dict[str, WhyNot] = {}
 
@@ -91,6 +107,8 @@ def _refusal(
     knowledge: KnowledgeBase, chosen: list[Choice], choice: Choice, minutes: float, max_cards: int
 ) -> WhyNot | None:
     rule = choice.rule
+    if choice.judgement.hidden:
+        return "not_for_you"
     if any(other.rule.group == rule.group for other in chosen):
         return "same_group"
     if any(clash(knowledge, other.rule, rule) for other in chosen):
