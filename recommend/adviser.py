@@ -11,7 +11,8 @@ import dataclasses
 from collections.abc import Sequence
 
 from recommend.colour import Lab
-from recommend.explain import Why, why
+from recommend.explain import Why, why, why_there
+from recommend.feedback.taste import Taste
 from recommend.knowledge.load import shipped
 from recommend.knowledge.model import KnowledgeBase, Language, Rule
 from recommend.preferences import Preferences
@@ -100,11 +101,18 @@ def advise(
     *,
     max_cards: int = MAX_CARDS,
     knowledge: KnowledgeBase | None = None,
+    taste: Taste | None = None,
 ) -> Look:
-    """Advise on a reading. Any readable face with the default preferences gets at least ten cards."""
+    """Advise on a reading. Any readable face with the default preferences gets at least ten cards.
+
+    With a ``taste`` (``recommend.feedback.store.Feedback.taste``) what the person likes comes sooner, and what they
+    said is not for them is left out.
+    """
     wanted, base = preferences or Preferences(), knowledge or shipped()
     profile = profile_of(reading, wanted, base)
-    return look_for(profile, wanted, base, reading=reading, points=reading.points, max_cards=max_cards)
+    return look_for(
+        profile, wanted, base, reading=reading, points=reading.points, max_cards=max_cards, taste=taste
+    )
 
 
 def look_for(
@@ -115,9 +123,10 @@ def look_for(
     reading: Reading | None = None,
     points: Points | None = None,
     max_cards: int = MAX_CARDS,
+    taste: Taste | None = None,
 ) -> Look:
     """Advise on a profile; without a reading the cards have no figures, colours or outlines."""
-    chosen = select(knowledge, profile, max_cards)
+    chosen = select(knowledge, profile, max_cards, taste)
     rank = {choice.rule.id: index + 1 for index, choice in enumerate(_by_importance(chosen))}
     author = _Author(knowledge, preferences.language, profile, reading, points)
     cards = tuple(
@@ -161,7 +170,10 @@ class _Author:
             colours=self.tints(rule),
             tools=tuple(self.say(f"tool.{tool}") for tool in rule.tools),
             minutes=rule.minutes,
-            why=why(rule, self.profile, self.reading, self.knowledge, language),
+            why=(
+                *why(rule, self.profile, self.reading, self.knowledge, language),
+                *why_there(rule, choice.judgement, self.knowledge, language),
+            ),
             instead_of=tuple(
                 Alternative(other.id, other.title.into(language), self.say(f"not.{reason}"))
                 for other, reason in choice.instead_of

@@ -18,6 +18,7 @@ from faces.images import load_image
 from recommend.adviser import MAX_CARDS, Card, Look, advise
 from recommend.draw import annotate
 from recommend.explain import Why
+from recommend.feedback.taste import Taste
 from recommend.knowledge.load import shipped
 from recommend.preferences import Preferences
 from recommend.reading.reading import Reading, Region, read_face
@@ -55,17 +56,19 @@ def look(
     preferences: Preferences | None = None,
     max_cards: int = MAX_CARDS,
     paper: Region | None = None,
+    taste: Taste | None = None,
 ) -> LookResult:
     """Read the face in one photo, or in several of the same person, and advise.
 
-    ``paper`` marks white paper in the first photo as fractions (left, top, right, bottom). Raises the image
+    ``paper`` marks white paper in the first photo as fractions (left, top, right, bottom); ``taste`` is what the person
+    likes (``recommend.feedback``). Raises the image
     errors of ``faces.images`` and ``faces.landmarks`` (unreadable, too large, no face, several faces),
     MissingModelError without landmark weights, and ConfigError for impossible preferences.
     """
     sources = [photo] if isinstance(photo, Path | bytes) else list(photo)
     images = [load_image(source) for source in sources]
     reading = read_face(images, paper=paper)
-    advice = advise(reading, preferences, max_cards=max_cards)
+    advice = advise(reading, preferences, max_cards=max_cards, taste=taste)
     return LookResult(reading, advice, annotate(images[reading.best], advice, reading.points))
 
 
