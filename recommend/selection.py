@@ -10,7 +10,7 @@ import dataclasses
 from typing import Literal
 
 from recommend.feedback.features import Situation
-from recommend.feedback.taste import Judgement, Taste
+from recommend.feedback.taste import NEUTRAL, Judgement, Taste
 from recommend.knowledge.model import DOMAINS, Domain, KnowledgeBase, Rule
 from recommend.profile import Profile
 
@@ -32,7 +32,7 @@ class Choice:
     confidence: float
     score: float
     instead_of: tuple[tuple[Rule, WhyNot], ...] = ()
-    judgement: Judgement = Judgement()
+    judgement: Judgement = NEUTRAL
 
 
 def fitting(knowledge: KnowledgeBase, profile: Profile, taste: Taste | None = None) -> list[Choice]:
@@ -51,7 +51,7 @@ def fitting(knowledge: KnowledgeBase, profile: Profile, taste: Taste | None = No
             continue
         confidence = profile.confidence(rule)
         if confidence > 0:
-            judged = taste.judge(rule, situation, knowledge) if taste else Judgement()
+            judged = taste.judge(rule, situation, knowledge) if taste else NEUTRAL
             found.append(Choice(rule, confidence, rule.weight * confidence * judged.factor, (), judged))
     return sorted(found, key=lambda choice: (-choice.score, choice.rule.id))
 

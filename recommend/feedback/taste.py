@@ -83,6 +83,9 @@ class Judgement:
     because_liked: bool = False
 
 
+NEUTRAL = Judgement()
+
+
 class Taste:
     """The learner of one person, fitted to their opinions."""
 
@@ -122,7 +125,7 @@ class Taste:
     def judge(self, rule: Rule, situation: Situation, knowledge: KnowledgeBase) -> Judgement:
         """Return what is believed of ``rule`` in ``situation``."""
         if self.empty or rule.domain == UNTOUCHED:
-            return Judgement()
+            return NEUTRAL
         key = (rule.id, situation)
         if key not in self._cache:
             self._cache[key] = self._judged(rule, situation, knowledge)
