@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from cli.auditing import audit_app
+from cli.knowledge import app as kb_app
 from mien import __version__
 from mien.errors import MienError
 
@@ -23,6 +24,7 @@ app = typer.Typer(
 data_app = typer.Typer(no_args_is_help=True, help="Prepare, export or draw datasets.")
 ledger_app = typer.Typer(no_args_is_help=True, help="What a device has spent of its privacy budget.")
 app.add_typer(data_app, name="data")
+app.add_typer(kb_app, name="kb")
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(audit_app, name="audit")
 _out, _err = Console(), Console(stderr=True)
@@ -82,6 +84,19 @@ def look(
 
     wishes = Preferences(language, occasion, style, intent, skill, minutes, nose=nose)
     show_look(_out, photo, wishes, format_, save)
+
+
+@app.command()
+def serve(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one")] = 8420,
+    language: Annotated[Literal["en", "zh"], typer.Option("--language", "-l", help="en or zh")] = "en",
+    browser: Annotated[bool, typer.Option(help="open the page")] = True,
+    host: Annotated[str, typer.Option(hidden=True)] = "127.0.0.1",
+) -> None:
+    """Serve the adviser as a page on this machine, and only to this machine. Ctrl-C ends it."""
+    from cli.serving import serve_page
+
+    serve_page(_out, port, language, host, browser=browser)
 
 
 @app.command()

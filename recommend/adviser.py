@@ -13,12 +13,13 @@ from collections.abc import Sequence
 from recommend.colour import Lab
 from recommend.explain import Why, why, why_there
 from recommend.feedback.taste import Taste
-from recommend.knowledge.load import shipped
-from recommend.knowledge.model import KnowledgeBase, Language, Rule
+from recommend.knowledge.load import current
+from recommend.knowledge.model import KnowledgeBase, Language, Recipe, Rule
 from recommend.preferences import Preferences
 from recommend.profile import Profile, profile_of
 from recommend.reading.geometry import Points
 from recommend.reading.reading import Reading
+from recommend.reading.skin import SkinReading
 from recommend.recipes import Swatch, resolve
 from recommend.selection import Choice, in_order, select
 from recommend.zones import Outline, outlines
@@ -108,7 +109,7 @@ def advise(
     With a ``taste`` (``recommend.feedback.store.Feedback.taste``) what the person likes comes sooner, and what they
     said is not for them is left out.
     """
-    wanted, base = preferences or Preferences(), knowledge or shipped()
+    wanted, base = preferences or Preferences(), knowledge or current()
     profile = profile_of(reading, wanted, base)
     return look_for(
         profile, wanted, base, reading=reading, points=reading.points, max_cards=max_cards, taste=taste
@@ -153,6 +154,7 @@ class _Author:
     profile: Profile
     reading: Reading | None
     points: Points | None
+    swatches: dict[str, Swatch] = dataclasses.field(default_factory=dict)
 
     def card(self, choice: Choice, number: int, rank: int) -> Card:
         rule, language = choice.rule, self.language
@@ -197,12 +199,18 @@ class _Author:
     def tints(self, rule: Rule) -> tuple[Tint, ...]:
         if self.reading is None or self.reading.skin is None:
             return ()
-        skin = self.reading.skin
-        own: dict[str, Lab] = {"skin": skin.skin, "lips": skin.lips, "brows": skin.brows}
         recipes = [self.knowledge.recipe(name) for name in rule.colours]
         return tuple(
-            Tint(recipe.names.into(self.language), resolve(recipe, own[recipe.base])) for recipe in recipes
+            Tint(recipe.names.into(self.language), self.swatch(recipe, self.reading.skin))
+            for recipe in recipes
         )
+
+    def swatch(self, recipe: Recipe, skin: SkinReading) -> Swatch:
+        # Cards share recipes; each is solved once a look.
+        if recipe.id not in self.swatches:
+            own: dict[str, Lab] = {"skin": skin.skin, "lips": skin.lips, "brows": skin.brows}
+            self.swatches[recipe.id] = resolve(recipe, own[recipe.base])
+        return self.swatches[recipe.id]
 
     def sureness(self, rule: Rule, confidence: float) -> str:
         if not rule.when:

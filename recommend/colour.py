@@ -22,6 +22,7 @@ _XYZ_TO_RGB = np.linalg.inv(_RGB_TO_XYZ)
 _WHITE = _RGB_TO_XYZ.sum(axis=1)
 _LUMINANCE = _RGB_TO_XYZ[1]
 _EPSILON, _KAPPA = 216 / 24389, 24389 / 27
+GAMUT_ROUNDS, GAMUT_STEPS = 3, 25  # 25³ steps of chroma: far below what anybody sees
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,24 +118,27 @@ def hex_of_lab(colour: Lab) -> str:
 
 def in_gamut(colour: Lab, tolerance: float = 1e-3) -> bool:
     """Say whether sRGB can show the colour."""
-    linear = lab_to_linear([colour.l, colour.a, colour.b])
-    return bool(np.all(linear >= -tolerance) and np.all(linear <= 1 + tolerance))
+    return bool(_shown(lab_to_linear([colour.l, colour.a, colour.b]), tolerance))
+
+
+def _shown(linear: Floats, tolerance: float = 1e-3) -> NDArray[np.bool_]:
+    return np.asarray(((linear >= -tolerance) & (linear <= 1 + tolerance)).all(axis=-1))
 
 
 def into_gamut(colour: Lab) -> Lab:
     """Return the nearest colour of the same lightness and hue that sRGB can show: less chroma, no more."""
     lightness = min(max(colour.l, 0.0), 100.0)
-    low, high = 0.0, colour.chroma
-    wanted = Lab.from_lch(lightness, high, colour.hue)
+    wanted = Lab.from_lch(lightness, colour.chroma, colour.hue)
     if in_gamut(wanted):
         return wanted
-    for _ in range(14):
-        middle = (low + high) / 2
-        if in_gamut(Lab.from_lch(lightness, middle, colour.hue)):
-            low = middle
-        else:
-            high = middle
-    return Lab.from_lch(lightness, low, colour.hue)
+    low, width = 0.0, 1.0  # the largest share of the chroma that can be shown lies in low … low + width
+    for _ in range(GAMUT_ROUNDS):
+        shares = low + width * np.arange(GAMUT_STEPS) / GAMUT_STEPS
+        tried = np.stack([np.full(GAMUT_STEPS, lightness), wanted.a * shares, wanted.b * shares], axis=-1)
+        shown = _shown(lab_to_linear(tried))
+        low = float(shares[max(int(np.argmin(shown)) - 1, 0)]) if not shown.all() else float(shares[-1])
+        width /= GAMUT_STEPS
+    return Lab.from_lch(lightness, low * colour.chroma, colour.hue)
 
 
 def difference(first: Lab, second: Lab) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from recommend.adviser import Card, Look
 from recommend.explain import number
-from recommend.knowledge.load import shipped
+from recommend.knowledge.load import current
 from recommend.knowledge.model import Attribute, Language
 from recommend.look import LookResult
 from recommend.reading.reading import Measurement, Reading
@@ -33,7 +33,7 @@ class Describer:
 
     def say(self, key: str, **values: object) -> str:
         """Return a text of wording.json with its places filled."""
-        return shipped().wording[key].into(self.language).format(**values)
+        return current().wording[key].into(self.language).format(**values)
 
     def join(self, words: Sequence[str]) -> str:
         """Join words with the comma of the language."""
@@ -62,7 +62,7 @@ class Describer:
 
     def summary(self, reading: Reading) -> list[tuple[str, str]]:
         """Return (label, sentence) for outline, depth and undertone."""
-        kb = shipped()
+        kb = current()
         rows = []
         shapes = list(reading.shape.items())[:2]
         attribute = kb.attribute("face_shape")
@@ -95,7 +95,7 @@ class Describer:
         """Return the table of measures; those of the nose only when they were asked for."""
         rows = []
         for found in result.reading.measurements.values():
-            attribute = shipped().attribute(found.attribute)
+            attribute = current().attribute(found.attribute)
             if attribute.opt_in and not result.look.preferences.nose:
                 continue
             rows.append(self._measure(attribute, found))
@@ -125,19 +125,21 @@ class Describer:
         """Return each place of a card in words that find it without the picture."""
         return [f"{place.name}{self.dash}{place.where}" for place in card.places]
 
-    def questions(self, result: LookResult) -> list[str]:
-        """Return a few questions whose answers would change the advice most, with how to answer."""
+    def open_questions(self, result: LookResult) -> list[str]:
+        """Return a few attributes that only the person knows, those first that would change the advice most."""
         told = result.look.preferences.confirmed
         known = {
             "face_shape": result.reading.shape_answer is not None,
             "skin_depth": result.reading.depth_answer is not None,
         }
+        unknown = [name for name in ASKED_FIRST if name not in told and not known.get(name, False)]
+        return [name for name in unknown if current().attribute(name).question is not None][:MAX_QUESTIONS]
+
+    def questions(self, result: LookResult) -> list[str]:
+        """Return those questions as sentences, with how to answer."""
         asked = []
-        for name in ASKED_FIRST:
-            if name in told or known.get(name, False):
-                continue
-            attribute = shipped().attribute(name)
+        for attribute in map(current().attribute, self.open_questions(result)):
             if attribute.question is not None:
                 answers = " | ".join(entry.id for entry in attribute.answers)
-                asked.append(f"{attribute.question.into(self.language)}  {name} = {answers}")
-        return asked[:MAX_QUESTIONS]
+                asked.append(f"{attribute.question.into(self.language)}  {attribute.id} = {answers}")
+        return asked

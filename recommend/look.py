@@ -19,7 +19,8 @@ from recommend.adviser import MAX_CARDS, Card, Look, advise
 from recommend.draw import annotate
 from recommend.explain import Why
 from recommend.feedback.taste import Taste
-from recommend.knowledge.load import shipped
+from recommend.knowledge.load import current
+from recommend.knowledge.model import Language
 from recommend.preferences import Preferences
 from recommend.reading.reading import Reading, Region, read_face
 from recommend.reading.reference import reference_note, reference_table
@@ -46,7 +47,7 @@ class LookResult:
                 "preferences": _preferences(self.look.preferences),
                 "cards": [card_to_json(card) for card in self.look.cards],
             },
-            "notices": _notices(self.reading, self.look.language),
+            "notices": notices_to_json(self.reading, self.look.language),
         }
 
 
@@ -92,7 +93,7 @@ def reading_to_json(reading: Reading) -> dict[str, Any]:
                 "undecided": list(found.undecided),
             }
             for name, found in reading.measurements.items()
-            if not shipped().attribute(name).opt_in
+            if not current().attribute(name).opt_in
         },
         "face_shape": {
             "answer": reading.shape_answer,
@@ -130,7 +131,11 @@ def card_to_json(card: Card) -> dict[str, Any]:
                 "text": place.where,
                 "estimated_hairline": place.estimated,
                 "outlines": [
-                    {"side": outline.side, "points": np.round(outline.points, 1).tolist()}
+                    {
+                        "side": outline.side,
+                        "points": np.round(outline.points, 1).tolist(),
+                        "holes": [np.round(hole, 1).tolist() for hole in outline.holes],
+                    }
                     for outline in place.outlines
                 ],
             }
@@ -166,14 +171,15 @@ def _preferences(preferences: Preferences) -> dict[str, Any]:
     return {**dataclasses.asdict(preferences), "confirmed": dict(preferences.confirmed)}
 
 
-def _notices(reading: Reading, language: str) -> list[dict[str, Any]]:
-    wording = shipped().wording
+def notices_to_json(reading: Reading, language: Language) -> list[dict[str, Any]]:
+    """Return what is to know about the drawn photo: code, value, sentence, what to do, what stays open."""
+    wording = current().wording
     return [
         {
             "code": notice.code,
             "value": round(notice.value, 3),
-            "text": getattr(wording[f"notice.{notice.code}"], language).format(value=notice.value),
-            "next": getattr(wording[f"next.{notice.code}"], language),
+            "text": wording[f"notice.{notice.code}"].into(language).format(value=abs(notice.value)),
+            "next": wording[f"next.{notice.code}"].into(language),
             "blocks": list(notice.blocks),
         }
         for notice in reading.notices

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from mien.errors import ConfigError
-from recommend.knowledge.load import shipped
+from recommend.knowledge.load import current
 from recommend.knowledge.model import Attribute, Language
 
 CHOICES = ("occasion", "style", "intent", "skill", "season")
@@ -44,8 +44,8 @@ class Preferences:
         for name in CHOICES:
             value = getattr(self, name)
             if value is not None:
-                _check(shipped().attribute(name), value)
-        known = {entry.id: entry for entry in shipped().attributes if entry.kind != "chosen"}
+                _check(current().attribute(name), value)
+        known = {entry.id: entry for entry in current().attributes if entry.kind != "chosen"}
         for name, answer in self.confirmed.items():
             if name not in known:
                 raise _unknown("confirmed attribute", name, tuple(known))

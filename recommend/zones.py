@@ -9,6 +9,7 @@ the same recipe on the mirrored landmarks.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -71,7 +72,7 @@ class _Pen:
     points: Points
     hairline: Points
 
-    @property
+    @functools.cached_property
     def frame(self) -> Frame:
         return frame_of(self.points)
 

@@ -6,12 +6,14 @@ independently: rarer mixtures than any real face, which is what a proof of cover
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from itertools import combinations
 
 import numpy as np
 
 from recommend.knowledge.model import Attribute, KnowledgeBase
+from recommend.knowledge.problem import Problem
 from recommend.preferences import Preferences
 from recommend.profile import Belief, Profile
 from recommend.selection import CORE, Choice, clash, fitting, select
@@ -62,41 +64,36 @@ def _any(attribute: Attribute, random: np.random.Generator) -> str:
     return attribute.answers[int(random.integers(len(attribute.answers)))].id
 
 
-def uncovered(knowledge: KnowledgeBase, profiles: int, seed: int) -> Iterator[tuple[str, str]]:
-    """Yield (kind, message) for what goes wrong on random people; each kind of fault once."""
+def uncovered(knowledge: KnowledgeBase, profiles: int, seed: int) -> Iterator[Problem]:
+    """Yield what goes wrong on random people; each kind of fault once."""
     random = np.random.default_rng(seed)
     reached: set[str] = set()
-    said: set[str] = set()
+    said: set[tuple[str, str, str]] = set()
     for index in range(profiles):
         usual = index % 4 == 0
         profile = (default_profile if usual else random_profile)(knowledge, random)
         reached |= {choice.rule.id for choice in fitting(knowledge, profile)}
         chosen = select(knowledge, profile, CARDS)
-        for kind, key, message in _faults(knowledge, profile, chosen, usual):
-            if key not in said:
-                said.add(key)
-                yield kind, f"random person {index} (seed {seed}): {message}"
+        for problem in _faults(knowledge, profile, chosen, usual):
+            if (problem.file, problem.entry, problem.field) not in said:
+                said.add((problem.file, problem.entry, problem.field))
+                person = f"random person {index} (seed {seed}): {problem.message}"
+                yield dataclasses.replace(problem, message=person)
     if profiles >= 1000:
         for rule in knowledge.rules:
             if rule.id not in reached:
-                yield (
-                    "unreachable",
-                    f"rule {rule.id} held for none of {profiles} random people. Loosen or remove it.",
-                )
+                advice = f"held for none of {profiles} random people. Loosen or remove it."
+                yield Problem("unreachable", f"rules/{rule.domain}.json", rule.id, "when", advice)
 
 
 def _faults(
     knowledge: KnowledgeBase, profile: Profile, chosen: list[Choice], usual: bool
-) -> Iterator[tuple[str, str, str]]:
+) -> Iterator[Problem]:
     rules = [choice.rule for choice in chosen]
     for first, second in combinations(rules, 2):
         if first.group == second.group or clash(knowledge, first, second):
-            key = f"{first.id}+{second.id}"
-            yield (
-                "contradiction",
-                key,
-                f"{first.id} and {second.id} are shown together. Put them in one group.",
-            )
+            advice = f"{first.id} and {second.id} are shown together. Put them in one group."
+            yield Problem("contradiction", f"rules/{first.domain}.json", first.id, "group", advice)
     if profile.says("skin_condition", "yes"):
         return
     if profile.minutes >= ENOUGH_MINUTES:
@@ -105,6 +102,8 @@ def _faults(
             if domain == "contour" and profile.says("minor", "yes"):
                 continue
             if not any(rule.domain == domain for rule in rules):
-                yield "coverage", domain, f"no card for {domain}. Add a rule of {domain} without conditions."
+                advice = f"no card for {domain}. Add a rule of {domain} without conditions."
+                yield Problem("coverage", f"rules/{domain}.json", "", "", advice)
     if usual and len(chosen) < LEAST_CARDS:
-        yield "coverage", "few", f"only {len(chosen)} cards with the default preferences. Add default rules."
+        advice = f"only {len(chosen)} cards with the default preferences. Add default rules."
+        yield Problem("coverage", "rules", "", "", advice)

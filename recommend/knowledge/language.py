@@ -28,7 +28,7 @@ DENIED_ZH = (
     "种族", "异域",
 )  # fmt: skip
 # Sentences that say that none of it is done, or that the photo does not suffice, may name the thing.
-ALLOWED_IN = {"label.no_score", "undecided.photo", "rule care-irritated: reason"}
+ALLOWED_IN = {"label.no_score", "undecided.photo", "care-irritated.reason"}
 
 _EN = re.compile(r"\b(" + "|".join(DENIED_EN) + r")\b", re.IGNORECASE)
 _ZH = re.compile("|".join(DENIED_ZH))
@@ -43,15 +43,16 @@ def faults(where: str, text: Text) -> Iterator[tuple[str, str]]:
             if found:
                 yield (
                     "denied word",
-                    f"{where} says {found.group(0)!r} in {words!r}. Say what is there instead.",
+                    f"says {found.group(0)!r} in {words!r}. Say what is there instead.",
                 )
     if _HAN.search(text.en):
-        yield "language", f"{where}: the English text contains Chinese: {text.en!r}. Translate it."
+        yield "language", f"the English text contains Chinese: {text.en!r}. Translate it."
     if not _HAN.search(text.zh):
-        yield "language", f"{where}: the Chinese text has no Chinese in it: {text.zh!r}. Translate it."
-    if _places(text.en) != _places(text.zh):
-        yield "language", f"{where}: the two languages have different places {{…}}. Use the same ones."
+        yield "language", f"the Chinese text has no Chinese in it: {text.zh!r}. Translate it."
+    if places_in(text.en) != places_in(text.zh):
+        yield "language", "the two languages have different places {…}. Use the same ones."
 
 
-def _places(text: str) -> set[str]:
-    return {name for _, name, _, _ in Formatter().parse(text) if name}
+def places_in(words: str) -> set[str]:
+    """Return the names of the places {…} that a text leaves to be filled in."""
+    return {name for _, name, _, _ in Formatter().parse(words) if name}

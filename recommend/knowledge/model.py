@@ -237,4 +237,11 @@ FILES: dict[str, type[Any] | Any] = {
 
 def schema() -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of every file of the knowledge base, by the file's name."""
-    return {name: TypeAdapter(content).json_schema() for name, content in FILES.items()}
+    return {
+        name: {
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "title": f"Mien knowledge base: {'rules/*' if name == 'rules' else name}.json",
+            **TypeAdapter(content).json_schema(),
+        }
+        for name, content in FILES.items()
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,8 @@ from PIL import Image, ImageDraw
 
 from recommend.colour import srgb8_to_linear
 from recommend.reading.geometry import Points, frame_of
+
+Number = TypeVar("Number", bound=np.generic)
 
 WORKING_UNIT = 90.0  # eye distance in pixels that is enough for colours; larger faces are shrunk to it
 
@@ -35,13 +38,19 @@ class FacePixels:
 
     def inside(self, edge: Points) -> NDArray[np.float64]:
         """Return the linear pixels inside a closed edge ([n, 2]) as float64 [m, 3]; m may be 0."""
-        return self.linear[self.mask(edge)]
+        return self.take(self.linear, edge)
 
-    def mask(self, edge: Points) -> NDArray[np.bool_]:
-        """Return which pixels lie inside a closed edge."""
-        canvas = Image.new("L", (self.linear.shape[1], self.linear.shape[0]))
-        ImageDraw.Draw(canvas).polygon([(float(x), float(y)) for x, y in edge], fill=1)
-        return np.asarray(canvas).astype(bool)
+    def take(self, values: NDArray[Number], edge: Points) -> NDArray[Number]:
+        """Return the entries of ``values`` ([h, w, …], one for every pixel of this area) inside an edge."""
+        height, width = self.linear.shape[:2]
+        left, top = np.clip(np.floor(edge.min(axis=0)).astype(int), 0, [width, height])
+        right, bottom = np.clip(np.ceil(edge.max(axis=0)).astype(int) + 1, 0, [width, height])
+        if right <= left or bottom <= top:
+            return values[:0].reshape(0, *values.shape[2:])
+        # A mask of the whole area for every small place would cost more than all else that is done with it.
+        canvas = Image.new("L", (int(right - left), int(bottom - top)))
+        ImageDraw.Draw(canvas).polygon([(float(x - left), float(y - top)) for x, y in edge], fill=1)
+        return values[top:bottom, left:right][np.asarray(canvas).astype(bool)]
 
 
 def cut_out(image: NDArray[np.uint8], points: Points) -> FacePixels:

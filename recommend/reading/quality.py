@@ -28,6 +28,8 @@ Code = Literal[
     "turned", "tilted", "eyes_closed", "mouth_open", "fringe", "glasses", "makeup_worn",
 ]  # fmt: skip
 
+OF_POSE: frozenset[Code] = frozenset({"turned", "tilted", "eyes_closed", "mouth_open"})
+
 SMALL_FACE = 18.0  # pixels between the eyes
 UNSTEADY = 0.06  # eye distances
 BLUR = -3.25
@@ -59,7 +61,7 @@ def check(
     image: NDArray[np.uint8], points: Points, spread: float, pose: Pose, pixels: FacePixels
 ) -> list[Notice]:
     """Return the notices of one face in one photo (uint8 RGB [H, W, 3], landmarks [68, 2])."""
-    found = [*_framing(image, points, spread), *_pose(points, pose), *_light(image, pixels), *_worn(pixels)]
+    found = [*_framing(image, points, spread), *of_pose(points, pose), *_light(image, pixels), *_worn(pixels)]
     return [notice for notice in found if notice is not None]
 
 
@@ -76,7 +78,8 @@ def _framing(image: NDArray[np.uint8], points: Points, spread: float) -> list[No
     ]
 
 
-def _pose(points: Points, pose: Pose) -> list[Notice | None]:
+def of_pose(points: Points, pose: Pose) -> list[Notice | None]:
+    """Return the notices that the landmarks alone give: how the head is held, the eyes, the mouth."""
     opening = measure(points)["eye_opening"]
     gap = distance(points, 62, 66) / distance(points, 48, 54)
     pitch = pose.pitch - MEAN_PITCH
@@ -91,7 +94,7 @@ def _pose(points: Points, pose: Pose) -> list[Notice | None]:
 def _light(image: NDArray[np.uint8], pixels: FacePixels) -> list[Notice | None]:
     scene, white = brightest(image), eye_white(pixels)
     dark = scene < DARK_SCENE or (white is not None and float(luminance(white)) < DARK_EYE_WHITE)
-    skin = np.concatenate([pixels.srgb[pixels.mask(edge)] for edge in cheeks(pixels.points)] or [])
+    skin = np.concatenate([pixels.take(pixels.srgb, edge) for edge in cheeks(pixels.points)])
     blown = float(np.mean(skin.max(axis=1) >= 252)) if len(skin) else 0.0
     side = unevenness(pixels)
     grey = colourfulness(pixels)
@@ -192,8 +195,8 @@ def glasses_edges(pixels: FacePixels) -> float:
         circle(points[[a, b]].mean(axis=0) - frame.up * 0.3 * frame.unit, 0.16 * frame.unit)
         for a, b in ((40, 41), (46, 47))
     ]
-    regions = [along[pixels.mask(edge)] for edge in (bridge, *unders)]
-    calm = [along[pixels.mask(edge)] for edge in (*cheeks(points), chin_patch(points))]
+    regions = [pixels.take(along, edge) for edge in (bridge, *unders)]
+    calm = [pixels.take(along, edge) for edge in (*cheeks(points), chin_patch(points))]
     if any(len(region) < 6 for region in (*regions, *calm)):
         return 0.0
     strong = [float(np.percentile(region, 90)) for region in regions]
