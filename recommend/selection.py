@@ -42,8 +42,7 @@ def fitting(knowledge: KnowledgeBase, profile: Profile, taste: Taste | None = No
     """
     level = next((SKILLS[s] for s in SKILLS if profile.says("skill", s)), SKILLS["some"])
     minor, irritated = profile.says("minor", "yes"), profile.says("skin_condition", "yes")
-    situation = Situation.of(profile)
-    found = []
+    holding = []
     for rule in knowledge.rules:
         if rule.skill > level or (rule.shaping and minor) or (rule.opt_in and not profile.nose):
             continue
@@ -51,8 +50,15 @@ def fitting(knowledge: KnowledgeBase, profile: Profile, taste: Taste | None = No
             continue
         confidence = profile.confidence(rule)
         if confidence > 0:
-            judged = taste.judge(rule, situation, knowledge) if taste else NEUTRAL
-            found.append(Choice(rule, confidence, rule.weight * confidence * judged.factor, (), judged))
+            holding.append((rule, confidence))
+    rules = [rule for rule, _ in holding]
+    judged = [NEUTRAL] * len(rules)
+    if taste is not None:
+        judged = taste.judge(rules, Situation.of(profile), knowledge)
+    found = [
+        Choice(rule, confidence, rule.weight * confidence * judgement.factor, (), judgement)
+        for (rule, confidence), judgement in zip(holding, judged, strict=True)
+    ]
     return sorted(found, key=lambda choice: (-choice.score, choice.rule.id))
 
 

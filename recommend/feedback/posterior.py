@@ -36,11 +36,11 @@ class Spread:
 
 @dataclasses.dataclass(frozen=True)
 class Rows:
-    """N rows: features float64 [N, F], and the names of each row's rule and group, [N]."""
+    """N rows: features float64 [N, F], and the numbers of each row's rule and group, int64 [N]."""
 
     features: Matrix
-    rules: NDArray[np.str_]
-    groups: NDArray[np.str_]
+    rules: NDArray[np.int64]
+    groups: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.features)
@@ -98,7 +98,9 @@ class Posterior:
 
     def deviations(self, rows: Rows) -> Vector:
         """Return the standard deviation of the logit of each given row, float64 [M]."""
-        prior = np.array([covariance(one, one, self.spread)[0, 0] for one in _each(rows)])
+        spread = self.spread
+        same = spread.bias**2 + spread.group**2 + spread.rule**2
+        prior = spread.features**2 * (rows.features**2).sum(axis=1) + same
         across = covariance(self.rows, rows, self.spread) * self.root[:, None]
         known = (across * np.linalg.solve(self.inner, across)).sum(axis=0)
         deviations: Vector = np.sqrt(np.maximum(prior - known, 0.0))
@@ -128,10 +130,3 @@ def _line_search(
         if value >= best or length < 1e-6:
             return trial, logits, value
         length /= 2
-
-
-def _each(rows: Rows) -> list[Rows]:
-    return [
-        Rows(rows.features[i : i + 1], rows.rules[i : i + 1], rows.groups[i : i + 1])
-        for i in range(len(rows))
-    ]

@@ -102,13 +102,13 @@ class Taste:
         self._opinions = effective(opinions)
         newest = {(each.rule, each.situation.occasion): each.liked for each in self._opinions}
         self._hidden = {key for key, liked in newest.items() if not liked}
-        self._cache: dict[tuple[str, Situation], Judgement] = {}
+        self._numbers: dict[tuple[str, str], int] = {}
         ages = np.arange(len(self._opinions))[::-1]
         self._weights = 0.5 ** (ages / half_life)
 
     @functools.cached_property
     def _posterior(self) -> Posterior:
-        rows = _rows([(each.features, each.rule, each.group) for each in self._opinions])
+        rows = self._rows([(each.features, each.rule, each.group) for each in self._opinions])
         return Posterior.of(
             rows,
             np.array([each.liked for each in self._opinions], bool),
@@ -122,33 +122,41 @@ class Taste:
         """Whether there is neither an opinion nor a prior, so that every factor is 1."""
         return not self._opinions and not self._prior.weights
 
-    def judge(self, rule: Rule, situation: Situation, knowledge: KnowledgeBase) -> Judgement:
-        """Return what is believed of ``rule`` in ``situation``."""
-        if self.empty or rule.domain == UNTOUCHED:
-            return NEUTRAL
-        key = (rule.id, situation)
-        if key not in self._cache:
-            self._cache[key] = self._judged(rule, situation, knowledge)
-        return self._cache[key]
+    def judge(self, rules: Sequence[Rule], situation: Situation, knowledge: KnowledgeBase) -> list[Judgement]:
+        """Return what is believed of each rule in ``situation``."""
+        asked = [rule for rule in rules if rule.domain != UNTOUCHED]
+        if self.empty or not asked:
+            return [NEUTRAL] * len(rules)
+        rows = self._rows([(features_of(r, situation, knowledge), r.id, r.group) for r in asked])
+        usual = rows.features @ self._prior.vector()
+        if self._opinions:
+            shifts, deviations = self._posterior.shifts(rows), self._posterior.deviations(rows)
+        else:
+            shifts, deviations = np.zeros((len(asked), 0)), np.zeros(len(asked))
+        found = {
+            rule.id: self._judgement(rule, situation, float(usual[i]), shifts[i], float(deviations[i]))
+            for i, rule in enumerate(asked)
+        }
+        return [found.get(rule.id, NEUTRAL) for rule in rules]
 
-    def _judged(self, rule: Rule, situation: Situation, knowledge: KnowledgeBase) -> Judgement:
-        row = features_of(rule, situation, knowledge)
-        usual = float(vector(row) @ self._prior.vector())
-        if not self._opinions:
-            return Judgement(usual, 0.0, _factor(usual))
-        asked = _rows([(row, rule.id, rule.group)])
-        shifts = self._posterior.shifts(asked)[0]
+    def _judgement(
+        self, rule: Rule, situation: Situation, usual: float, shifts: NDArray[np.float64], deviation: float
+    ) -> Judgement:
         moved = float(shifts.sum())
-        deviation = float(self._posterior.deviations(asked)[0])
-        logit = usual + moved
-        because, liked = self._because(shifts, moved, usual)
-        return Judgement(
-            logit,
-            deviation,
-            _factor(logit + EXPLORATION * deviation),
-            (rule.id, situation.occasion) in self._hidden,
-            because,
-            liked,
+        bound = usual + moved + EXPLORATION * deviation
+        factor = math.exp(GAIN * min(max(bound, -_MOST), _MOST))
+        hidden = (rule.id, situation.occasion) in self._hidden
+        return Judgement(usual + moved, deviation, factor, hidden, *self._because(shifts, moved, usual))
+
+    def _rows(self, content: Sequence[tuple[Mapping[str, float], str, str]]) -> Rows:
+        """Return rows; equal names of rules, and of groups, get equal numbers."""
+        numbers = self._numbers
+        return Rows(
+            np.array([vector(features) for features, _, _ in content]).reshape(len(content), len(FEATURES)),
+            np.array([numbers.setdefault(("rule", rule), len(numbers)) for _, rule, _ in content], np.int64),
+            np.array(
+                [numbers.setdefault(("group", group), len(numbers)) for _, _, group in content], np.int64
+            ),
         )
 
     def _because(self, shifts: NDArray[np.float64], moved: float, usual: float) -> tuple[str | None, bool]:
@@ -169,15 +177,3 @@ def effective(opinions: Iterable[Opinion]) -> tuple[Opinion, ...]:
         newest.pop((opinion.rule, opinion.situation), None)
         newest[opinion.rule, opinion.situation] = opinion
     return tuple(newest.values())
-
-
-def _factor(bound: float) -> float:
-    return math.exp(GAIN * min(max(bound, -_MOST), _MOST))
-
-
-def _rows(content: Sequence[tuple[Mapping[str, float], str, str]]) -> Rows:
-    return Rows(
-        np.array([vector(features) for features, _, _ in content]).reshape(len(content), len(FEATURES)),
-        np.array([rule for _, rule, _ in content], dtype=np.str_),
-        np.array([group for _, _, group in content], dtype=np.str_),
-    )
