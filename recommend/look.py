@@ -63,7 +63,8 @@ def look(
 
     ``paper`` marks white paper in the first photo as fractions (left, top, right, bottom); ``taste`` is what the
     person likes (``recommend.feedback``). Raises the image errors of ``faces.images`` and ``faces.landmarks``
-    (unreadable, too large, no face, several faces), MissingModelError without landmark weights, and ConfigError for impossible preferences.
+    (unreadable, too large, no face, several faces), MissingModelError without landmark weights, and ConfigError for
+    impossible preferences.
     """
     sources = [photo] if isinstance(photo, Path | bytes) else list(photo)
     images = [load_image(source) for source in sources]
