@@ -1,0 +1,12 @@
+import { createRoot } from "react-dom/client";
+import { App } from "./App";
+import { takeToken } from "./core/api";
+import "./styles/base.css";
+import "./styles/controls.css";
+import "./styles/journey.css";
+import "./styles/face.css";
+import "./styles/cards.css";
+import "./styles/panels.css";
+import "./styles/print.css";
+
+createRoot(document.getElementById("page")!).render(<App token={takeToken()} />);

@@ -1,0 +1,70 @@
+/// <reference types="vitest/config" />
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import { join, relative, sep } from "node:path";
+import react from "@vitejs/plugin-react";
+import { defineConfig, type Plugin } from "vite";
+
+const HERE = import.meta.dirname;
+const OUTPUT = join(HERE, "../serve/static");
+/** What the built page is made of; tests/recommend/page computes the same hash without Node. */
+const SOURCES = ["public", "source", "index.html", "package.json", "package-lock.json", "tsconfig.json", "vite.config.ts"];
+
+function files(path: string): string[] {
+  const entries = readdirSync(path, { withFileTypes: true });
+  return entries.flatMap((entry) => {
+    const inner = join(path, entry.name);
+    return entry.isDirectory() ? files(inner) : [inner];
+  });
+}
+
+function sourceHash(): string {
+  const all = SOURCES.flatMap((name) => (name.includes(".") ? [join(HERE, name)] : files(join(HERE, name))));
+  const names = all.map((path) => relative(HERE, path).split(sep).join("/"));
+  const hash = createHash("sha256");
+  for (const name of names.sort()) {
+    const content = createHash("sha256").update(readFileSync(join(HERE, name))).digest("hex");
+    hash.update(`${content}  ${name}\n`);
+  }
+  return hash.digest("hex");
+}
+
+/** Leaves `build.json` beside the page: the hash of the sources it was built from. */
+function stamp(): Plugin {
+  return {
+    name: "stamp",
+    apply: "build",
+    generateBundle() {
+      this.emitFile({
+        type: "asset",
+        fileName: "build.json",
+        source: `${JSON.stringify({ sources_sha256: sourceHash() })}\n`,
+      });
+    },
+  };
+}
+
+export default defineConfig({
+  root: HERE,
+  base: "./",
+  publicDir: "public",
+  plugins: [react(), stamp()],
+  build: {
+    outDir: OUTPUT,
+    emptyOutDir: true,
+    sourcemap: false,
+    chunkSizeWarningLimit: 700,
+    target: "es2022",
+    assetsInlineLimit: 0,
+    modulePreload: false,
+    cssCodeSplit: false,
+    rollupOptions: {
+      output: {
+        entryFileNames: "assets/page.js",
+        chunkFileNames: "assets/[name].js",
+        assetFileNames: "assets/[name][extname]",
+      },
+    },
+  },
+  test: { include: ["unit/**/*.test.ts"] },
+});
