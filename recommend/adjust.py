@@ -23,22 +23,13 @@ from recommend.zones import outlines
 
 MOVED_AT_MOST = 3.0  # eye distances; further away it is no correction
 SMALLEST_UNIT = 0.25  # of the eye distance as read
+CLOSEST = 0.01  # eye distances
+_ADVICE = "Put the points back on the face, or read the photo again."
+_FOLDED = "nothing can be measured."
 # Pairs of landmarks whose distance measures divide by.
 _APART = np.array(
-    [
-        (36, 39),
-        (42, 45),
-        (0, 16),
-        (2, 14),
-        (48, 54),
-        (31, 35),
-        (39, 42),
-        (27, 33),
-        (33, 8),
-        (17, 21),
-        (22, 26),
-    ]
-)
+    [(36, 39), (42, 45), (0, 16), (2, 14), (48, 54), (31, 35), (39, 42), (27, 33), (33, 8), (17, 21), (22, 26)]
+)  # fmt: skip
 
 
 def with_landmarks(reading: Reading, points: Points) -> Reading:
@@ -51,35 +42,35 @@ def with_landmarks(reading: Reading, points: Points) -> Reading:
     photo = reading.photos[reading.best]
     _check(photo, points)
     moved = Fit(points, photo.fit.samples + (points - photo.fit.points), photo.fit.spread)
-    pose = pose_of(points)
-    posed = tuple(notice for notice in of_pose(points, pose) if notice is not None)
-    kept = tuple(notice for notice in photo.notices if notice.code not in OF_POSE)
-    again = dataclasses.replace(
-        photo, fit=moved, measures=measure(points), pose=pose, notices=(*posed, *kept)
-    )
-    photos = (*reading.photos[: reading.best], again, *reading.photos[reading.best + 1 :])
+    with np.errstate(all="ignore"):  # what a folded face divides by zero is found below
+        measures, pose = measure(points), pose_of(points)
+        posed = tuple(notice for notice in of_pose(points, pose) if notice is not None)
+        kept = tuple(notice for notice in photo.notices if notice.code not in OF_POSE)
+        again = dataclasses.replace(photo, fit=moved, measures=measures, pose=pose, notices=(*posed, *kept))
+        found = combine((*reading.photos[: reading.best], again, *reading.photos[reading.best + 1 :]))
+    figures = (*measures.values(), *found.shape.values(), pose.yaw, pose.pitch, pose.roll)
+    if not np.isfinite(figures).all():
+        raise ConfigError(f"Landmarks lie so that {_FOLDED} {_ADVICE}")
     # The person moves points on the photo that is shown: it stays the one to draw on.
-    return dataclasses.replace(combine(photos), best=reading.best, notices=again.notices)
+    return dataclasses.replace(found, best=reading.best, notices=again.notices)
 
 
 def _check(photo: PhotoReading, points: Points) -> None:
-    advice = "Put the points back on the face, or read the photo again."
     if points.shape != (68, 2) or not np.isfinite(points).all():
         raise ConfigError(
-            f"The landmarks have the shape {points.shape}: expected 68 finite pairs x, y. {advice}"
+            f"The landmarks have the shape {points.shape}: expected 68 finite pairs x, y. {_ADVICE}"
         )
     unit = frame_of(photo.fit.points).unit
     furthest = float(np.hypot(*(points - photo.fit.points).T).max())
     if furthest > MOVED_AT_MOST * unit:
         raise ConfigError(
             f"A landmark is {furthest:.0f} pixels from where it was read: expected at most "
-            f"{MOVED_AT_MOST * unit:.0f}. {advice}"
+            f"{MOVED_AT_MOST * unit:.0f}. {_ADVICE}"
         )
+    eyes = np.hypot(*(points[36:42].mean(axis=0) - points[42:48].mean(axis=0)))
     apart = np.hypot(*(points[_APART[:, 0]] - points[_APART[:, 1]]).T)
-    if frame_of(points).unit < SMALLEST_UNIT * unit or float(apart.min()) < 0.01 * unit:
-        raise ConfigError(
-            f"Landmarks that belong apart lie on one place, so nothing can be measured. {advice}"
-        )
+    if eyes < SMALLEST_UNIT * unit or float(apart.min()) < CLOSEST * unit:
+        raise ConfigError(f"Landmarks that belong apart lie on one place, so {_FOLDED} {_ADVICE}")
 
 
 def with_hairline(look: Look, points: Points, hairline: Points) -> Look:

@@ -85,7 +85,7 @@ async def post_reading(request: Request) -> Response:
 @router.get(
     "/reading/{reading}/photo",
     responses={
-        **_answers(Done[Reread], 404),
+        **_answers(Failed, 404),
         200: {"content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}},
     },
 )
@@ -119,7 +119,7 @@ async def post_sheet(request: Request, body: LookRequest) -> Response:
 @router.get(
     "/sheet/{ticket}",
     response_class=HTMLResponse,
-    responses={404: {"model": Failed, "description": "unknown, or used already"}, 403: {"model": Failed}},
+    responses={**_answers(SheetData, 404), 200: {"content": {"text/html": {"schema": {"type": "string"}}}}},
 )
 async def get_sheet(request: Request, ticket: str = Path(pattern=READING_ID)) -> Response:
     """Return a printable page, once. It has no script and no photo."""
