@@ -41,12 +41,12 @@ from scipy.special import ndtri
 from torch import Tensor
 
 from mien.errors import PrivacyError
+from privacy.dpsgd.rounding import FirstPass
 from privacy.randomness import RandomSource
 
 BLOCK = 1 << 18
 """Coordinates that are noised at a time."""
 
-_TILE = 1 << 15  # coordinates whose buffers stay in the L2 cache together
 _SCALE = 8  # grid steps in one standard deviation
 _INTERVALS = 1 << 16
 _WIDEST = 0.25  # intervals with a larger half-width, in grid steps, always draw more digits
@@ -77,13 +77,10 @@ class GridGaussian:
         self.std = std
         self.grid = std / _SCALE
         self._source = source
-        self._middles, self._limits = _intervals()
+        middles, limits = _intervals()
+        self._first_pass = FirstPass(middles, limits, BLOCK)
         self._digits = np.empty(BLOCK, np.uint16)
-        self._sure = np.empty(BLOCK, np.bool_)
         self._steps = torch.empty(BLOCK, dtype=torch.float32)
-        self._tile_places = np.empty(_TILE, np.intp)
-        self._tile_noise = np.empty(_TILE, np.float32)
-        self._tile_limits = np.empty(_TILE, np.float32)
 
     def release(self, sums: Tensor, largest: float) -> Tensor:
         """Return the integers ``round((sums + N) / grid)`` as float32, in a buffer that the next call reuses.
@@ -93,42 +90,15 @@ class GridGaussian:
         PrivacyError for a sum that is not finite.
         """
         count = len(sums)
-        digits, steps, sure = self._digits[:count], self._steps[:count], self._sure[:count]
+        digits, steps, values = self._digits[:count], self._steps[:count], sums.numpy()
         self._source.fill(digits)
-        with np.errstate(invalid="ignore"):  # a sum that is not finite is found later
-            for start in range(0, count, _TILE):
-                tile = slice(start, min(start + _TILE, count))
-                self._first_pass(
-                    digits[tile], sums[tile], steps[tile].numpy(), sure[tile], largest / self.grid
-                )
-        doubtful = np.flatnonzero(np.logical_not(sure, out=sure))
+        # An unusually large sum is rounded more coarsely in float32 than the table allows for.
+        error = largest / self.grid * _ROUNDING_32
+        extra = error if error > _ALLOWANCE else 0.0
+        doubtful = self._first_pass.round(digits, values, 1.0 / self.grid, extra, steps.numpy())
         if len(doubtful):
-            steps.numpy()[doubtful] = self._second_pass(digits[doubtful], sums.numpy()[doubtful])
+            steps.numpy()[doubtful] = self._second_pass(digits[doubtful], values[doubtful])
         return steps
-
-    def _first_pass(
-        self,
-        digits: NDArray[np.uint16],
-        sums: Tensor,
-        steps: NDArray[np.float32],
-        sure: NDArray[np.bool_],
-        largest: float,
-    ) -> None:
-        """Round by the middle of each interval; ``sure`` says where no other digits could change that."""
-        count = len(digits)
-        places = self._tile_places[:count]
-        noise, limits = self._tile_noise[:count], self._tile_limits[:count]
-        np.copyto(places, digits)
-        self._middles.take(places, out=noise, mode="clip")
-        self._limits.take(places, out=limits, mode="clip")
-        torch.from_numpy(noise).add_(sums, alpha=1.0 / self.grid)
-        np.rint(noise, out=steps)
-        noise -= steps  # exact: the distance to the integer just chosen
-        np.abs(noise, out=noise)
-        error = largest * _ROUNDING_32
-        if error > _ALLOWANCE:  # an unusually large sum is rounded more coarsely in float32
-            limits -= np.float32(error)
-        np.less(noise, limits, out=sure)  # False for NaN
 
     def _second_pass(self, digits: NDArray[np.uint16], sums: NDArray[Any]) -> NDArray[np.float64]:
         """Return integers for the first ``digits`` and their sums, with 48 more digits, in float64.

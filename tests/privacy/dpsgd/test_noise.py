@@ -12,7 +12,7 @@ from scipy import stats
 from scipy.special import ndtr, ndtri
 
 from mien.errors import PrivacyError
-from privacy.dpsgd import noise
+from privacy.dpsgd import noise, rounding
 from privacy.dpsgd.noise import BLOCK, GridGaussian, inverse_normal
 from privacy.randomness import SystemSource, TestOnlySource
 
@@ -193,3 +193,29 @@ def test_a_sum_that_is_not_finite_is_refused(value):
 def test_a_standard_deviation_out_of_range_is_refused(std):
     with pytest.raises(ValueError, match="standard deviation"):
         GridGaussian(std, TestOnlySource(0))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("scale", [0.0, 1.0, 1e5, math.inf])
+def test_the_compiled_first_pass_gives_the_same_bits_as_numpy(monkeypatch, dtype, scale):
+    pytest.importorskip("numba")
+    count = 50_000
+    sums = np.random.default_rng(0).normal(size=count)
+    sums = (np.zeros(count) if scale == math.inf else sums * scale).astype(str(dtype).split(".")[1])
+    if scale == math.inf:
+        sums[7], sums[8] = math.inf, math.nan
+    digits = np.empty(count, np.uint16)
+    TestOnlySource(0).fill(digits)
+    first = rounding.FirstPass(*noise._intervals(), BLOCK)
+    assert rounding.compiled() is not None
+    results = []
+    for program in (rounding.compiled(), None):
+        monkeypatch.setattr(rounding, "compiled", lambda program=program: program)
+        steps = np.empty(count, np.float32)
+        results.append((first.round(digits, sums, 3.3, 1e-3, steps), steps))
+    (doubtful, steps), (doubtful_numpy, steps_numpy) = results
+    assert np.array_equal(doubtful, doubtful_numpy)
+    assert 0 < len(doubtful) < 0.02 * count or scale == 1e5
+    assert np.array_equal(steps, steps_numpy, equal_nan=True)
+    if scale == math.inf:
+        assert {7, 8} <= set(doubtful.tolist())

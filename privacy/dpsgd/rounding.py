@@ -1,0 +1,114 @@
+"""The first pass of the exact noise: most integers are known from sixteen random digits (see ``noise.py``).
+
+Two programs give the same bits: one in numpy, and one that numba compiles where it is installed (the extra
+``fast``) and the block is large enough to be worth a second of compiling. The compiled one reads and writes
+memory once, not eight times.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+_TILE = 1 << 15  # coordinates whose buffers stay in the L2 cache together
+_WORTH_COMPILING = 1 << 14
+
+Floats = NDArray[np.float32]
+_Kernel = Callable[[NDArray[np.uint16], NDArray[Any], np.float32, np.float32, Floats, Floats, Floats], Any]
+
+
+class FirstPass:
+    """Rounds blocks of at most ``largest_block`` coordinates by the middle of the interval that N lies in.
+
+    ``middles``, ``limits``: of the 65,536 intervals, in grid steps, float32. A sum of an interval's middle and
+    ``s`` that is nearer to an integer than the interval's limit rounds to that integer, wherever in the
+    interval N lies. NaN for a middle: never sure.
+    """
+
+    def __init__(self, middles: Floats, limits: Floats, largest_block: int) -> None:
+        self._middles = middles
+        self._limits = limits
+        size = min(_TILE, largest_block)
+        self._sure = np.empty(largest_block, np.bool_)
+        self._places = np.empty(size, np.intp)
+        self._values = np.empty(size, np.float32)
+        self._bounds = np.empty(size, np.float32)
+
+    def round(
+        self, digits: NDArray[np.uint16], sums: NDArray[Any], scale: float, error: float, steps: Floats
+    ) -> NDArray[np.intp]:
+        """Write the integers for ``scale * sums + N`` to ``steps``; return the places where more digits decide.
+
+        ``error``: grid steps by which every limit is narrowed. All arrays have the same length.
+        """
+        kernel = compiled() if len(digits) >= _WORTH_COMPILING else None
+        narrow, factor = np.float32(error), np.float32(scale)
+        if kernel is not None:
+            found: NDArray[np.intp] = kernel(digits, sums, factor, narrow, self._middles, self._limits, steps)
+            return found
+        for start in range(0, len(digits), _TILE):
+            tile = slice(start, start + _TILE)
+            self._round_tile(digits[tile], sums[tile], factor, narrow, steps[tile], self._sure[tile])
+        sure = self._sure[: len(digits)]
+        return np.flatnonzero(np.logical_not(sure, out=sure))
+
+    def _round_tile(
+        self,
+        digits: NDArray[np.uint16],
+        sums: NDArray[Any],
+        scale: np.float32,
+        error: np.float32,
+        steps: Floats,
+        sure: NDArray[np.bool_],
+    ) -> None:
+        count = len(digits)
+        places, values, bounds = self._places[:count], self._values[:count], self._bounds[:count]
+        np.copyto(places, digits)
+        with np.errstate(invalid="ignore", over="ignore"):  # what is not finite is not sure, and found later
+            np.multiply(sums, scale, out=bounds, casting="same_kind", dtype=np.float32)
+            self._middles.take(places, out=values, mode="clip")
+            values += bounds
+            np.rint(values, out=steps)
+            values -= steps  # exact: the distance to the integer just chosen
+        np.abs(values, out=values)
+        self._limits.take(places, out=bounds, mode="clip")
+        if error:
+            bounds -= error
+        np.less(values, bounds, out=sure[:count])  # False for NaN
+
+
+def _round_block(
+    digits: NDArray[np.uint16],
+    sums: NDArray[Any],
+    scale: np.float32,
+    error: np.float32,
+    middles: Floats,
+    limits: Floats,
+    steps: Floats,
+) -> NDArray[np.intp]:
+    """The same arithmetic in one loop, to be compiled."""
+    doubtful = np.empty(len(digits), np.intp)
+    found = 0
+    for i in range(len(digits)):
+        value = middles[digits[i]] + np.float32(sums[i]) * scale
+        step = np.rint(value)
+        steps[i] = step
+        if not abs(value - step) < limits[digits[i]] - error:
+            doubtful[found] = i
+            found += 1
+    return doubtful[:found].copy()
+
+
+@functools.cache
+def compiled() -> _Kernel | None:
+    """Return the compiled program, or None where numba is not installed."""
+    try:
+        import numba
+    except ImportError:
+        return None
+    # No fast-math: the distance to the integer must be that of IEEE 754.
+    return cast("_Kernel", numba.njit(nogil=True, fastmath=False)(_round_block))
