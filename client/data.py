@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from client.feedback import SOURCE, shared_feedback
 from configs.schema import RunConfig
 from faces.federation import federate, prepare_table
 from faces.sample import FaceTable
@@ -20,15 +22,20 @@ PARTITION = "partition-id"
 def device_table(config: RunConfig, node_config: Mapping[str, object]) -> FaceTable:
     """Return the rows of this device: its own dataset where its operator named one, else its simulated share.
 
-    Raises EmptyClientError for a device without a photo.
+    Raises EmptyClientError for a device without a row, PolicyError where the rows are its owner's feedback and the
+    owner does not share it.
     """
     own = node_config.get("data")
-    if own is not None:
+    if own is not None and str(own).startswith(SOURCE):
+        table = shared_feedback(Path(str(own).removeprefix(SOURCE)).expanduser())
+    elif own is not None:
         table = prepare_table(config.data.model_copy(update={"source": str(own)}))
     else:
         table = federate(config.data, config.clients, config.seed).client(int(str(node_config[PARTITION])))
     if len(table) == 0:
-        raise EmptyClientError("this device has no photo with a face in it, so it cannot take part")
+        raise EmptyClientError(
+            "this device has no photo with a face in it, and no feedback, so it cannot take part"
+        )
     return table
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from configs.schema import Clients, Data
 from faces.datasets import open_dataset
 from faces.embedding import with_embedding
+from faces.feedback import SIMULATED, simulated_feedback
 from faces.partition import partition
 from faces.prepare import PrepareOptions, prepare
 from faces.sample import FaceTable
@@ -34,7 +35,7 @@ class Federation:
     test: Rows
     clients: tuple[Rows, ...]
     synthetic: bool
-    """True where every face was drawn by Mien's own generator."""
+    """True where every face was drawn, or every opinion made up, by Mien's own generators."""
 
     def client(self, number: int) -> FaceTable:
         """Return the rows of one client."""
@@ -48,8 +49,11 @@ class Federation:
 def prepare_table(data: Data, *, cache: Path | None = None, progress: Progress | None = None) -> FaceTable:
     """Open and prepare the dataset of a config, or find it prepared in the cache.
 
-    With ``data.embedding`` the table has its column ``embedding`` too; ``progress`` then runs through twice.
+    With ``data.embedding`` the table has its column ``embedding`` too; ``progress`` then runs through twice. The
+    source ``simulated-feedback`` has opinions of simulated people instead of faces.
     """
+    if data.source == SIMULATED:
+        return simulated_feedback()
     options = PrepareOptions(face_size=data.face_size, skin_size=data.skin_size, nose_size=data.nose_size)
     table = prepare(open_dataset(data.source), options, cache, progress)
     return with_embedding(table, cache, progress) if data.embedding else table
@@ -69,7 +73,8 @@ def _federate(data: str, clients: str, seed: int, cache: Path | None) -> Federat
         alpha=client_config.alpha,
         attribute=client_config.attribute,
     )
-    return Federation(table, test, tuple(parts), open_dataset(data_config.source).synthetic)
+    simulated = data_config.source == SIMULATED or open_dataset(data_config.source).synthetic
+    return Federation(table, test, tuple(parts), simulated)
 
 
 def federate(data: Data, clients: Clients, seed: int, *, cache: Path | None = None) -> Federation:

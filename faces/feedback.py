@@ -7,7 +7,10 @@ them as they are.
 
 from __future__ import annotations
 
+import functools
+import json
 from collections.abc import Mapping, Sequence
+from importlib.resources import files
 
 import numpy as np
 
@@ -31,11 +34,32 @@ FEATURES: tuple[str, ...] = (
 """Columns of ``advice``, in this order; ``recommend.feedback.features`` says how each is computed."""
 
 
+SIMULATED = "simulated-feedback"
+"""The data source of simulated people."""
+
 STATE_ENTRY, STATE_SCHEMA = "feedback", 1
 """The vault's entry in which a device keeps its owner's opinions, and the version of its form."""
 
 Opinion = tuple[Mapping[str, float], bool]
 """The features of one piece of advice that are not zero, and whether it was liked."""
+
+
+@functools.cache
+def simulated_feedback() -> FaceTable:
+    """Return the opinions of simulated people that ship with Mien. They are nobody's; see docs/feedback.md.
+
+    The file holds the distinct rows of features once, and for each person the numbers of the rows: n for the n-th
+    one liked, −1 − n for the n-th one not liked.
+    """
+    content = json.loads(files("faces").joinpath("simulated_feedback.json").read_text("utf-8"))
+    names: list[str] = content["features"]
+    distinct = [{names[column]: value for column, value in row} for row in content["rows"]]
+    return feedback_table(
+        {
+            name: [(distinct[n if n >= 0 else -1 - n], n >= 0) for n in numbers]
+            for name, numbers in content["people"].items()
+        }
+    )
 
 
 def feedback_table(people: Mapping[str, Sequence[Opinion]]) -> FaceTable:

@@ -106,6 +106,11 @@ class Vault:
             vault._finish_rotation()
         return vault
 
+    @staticmethod
+    def exists(folder: Path) -> bool:
+        """Say whether there is a vault in ``folder``."""
+        return (folder / _HEADER).exists()
+
     @property
     def guard(self) -> str:
         """Who guards the key: ``passphrase``, ``keyring`` or ``file``."""
