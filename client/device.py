@@ -73,6 +73,7 @@ class Device:
             min_neighbours=max(1, fewest - 1),
             min_survivors=fewest,
             collusion=self.config.privacy.collusion,
+            min_noise_multiplier=self.config.privacy.min_noise_multiplier,
             modes=(self.config.privacy.mode,),
         )
 

@@ -38,6 +38,7 @@ class LocalTraining:
     ) -> None:
         self._model, self._layout = model, layout
         self._settings, self._mode, self._source = plan.training, plan.mode, source
+        self._unit = plan.update.unit
         self._columns = table.columns(model.inputs)
         self._persons = Persons(table, plan.training.photos_per_record)
         self._last_loss = 0.0
@@ -48,7 +49,7 @@ class LocalTraining:
         from_vector(self._model, self._layout, weights)
         self._model.train()
         if self._mode == "distributed":
-            return LocalResult(self._clipped_sum())
+            return self._clipped_sum()
         loss_sum, loss_count = self._steps()
         update = to_vector(self._model, self._layout)
         update -= weights
@@ -56,23 +57,25 @@ class LocalTraining:
             return LocalResult(update)
         return LocalResult(update, len(self._persons), loss_sum, loss_count)
 
-    def _clipped_sum(self) -> Vector:
-        """Return −Σ clipped gradients over one Poisson sample; zero for an empty one."""
+    def _clipped_sum(self) -> LocalResult:
+        """Return −Σ clipped gradients over one Poisson sample, which may be empty, and how many were not clipped."""
         settings, result = self._settings, np.zeros(self._layout.length, np.float32)
         if settings.clipping_norm is None:
             raise ValueError("a distributed plan without a clipping norm")
         (chosen,) = poisson_batches(len(self._persons), settings.sampling_rate, 1, self._source)
         if len(chosen) == 0:
-            return result
+            return LocalResult(result)
         stack = self._persons.stack(chosen, self._source)
         engine = ClippingEngine(self._model, stack=settings.photos_per_record)
-        clipped = engine.clip(self._losses(stack), settings.clipping_norm, weights=_flat(stack))
+        bound = settings.clipping_norm * self._unit
+        clipped = engine.clip(self._losses(stack), bound, weights=_flat(stack))
         names = {parameter: name for name, parameter in self._model.named_parameters()}
         views = self._layout.views(result)
         for parameter, gradient in clipped.sums:
             whole = gradient if isinstance(gradient, Tensor) else gradient.whole()
             np.negative(whole.detach().numpy().reshape(parameter.shape), out=views[names[parameter]])
-        return result
+        within = int(np.count_nonzero(clipped.norms <= bound))  # what is not finite counts as beyond
+        return LocalResult(result, within=within, beyond=len(chosen) - within)
 
     def _steps(self) -> tuple[float, int]:
         """Take the plan's local steps; return the sum of the records' losses and how many there were."""

@@ -82,6 +82,25 @@ class Training(_Section):
     server_momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
 
 
+class Adaptive(_Section):
+    """Adaptive clipping: the clipping norm follows a quantile of the norms that it clips, privately.
+
+    ``privacy.clipping_norm`` is then where it starts. The run's ε stays what it was: the votes that move the norm
+    take their share of each round's noise.
+    """
+
+    enabled: bool = False
+    quantile: Annotated[float, Field(ge=0.01, le=0.99)] = 0.5
+    """Share of the persons (mode ``device``: of the clients) that should be within the clipping norm."""
+    learning_rate: Fraction = 0.2
+    """The logarithm of the norm moves by at most this much in a round."""
+    count_share: Annotated[float, Field(gt=0, le=0.5)] = 0.02
+    """Share of a round's privacy that pays for the votes; the update gets √(1 / (1 − share)) times the noise."""
+    lowest: Positive = 1e-6
+    highest: Positive = 1e6
+    """The norm stays between these."""
+
+
 class Privacy(_Section):
     """What is promised, at the level of a person.
 
@@ -100,7 +119,11 @@ class Privacy(_Section):
     delta: Annotated[float, Field(gt=0, lt=1)] = 1e-3
     clipping_norm: Positive = 1.0
     update_clipping_norm: Positive = 32.0
-    """L2 bound of a client's whole upload, in units of the update; sizes the field."""
+    """L2 bound of a client's whole upload, in units of the update; sizes the field. It moves with an adaptive
+    clipping norm, so that a client's upload has room for the same number of persons."""
+    adaptive: Adaptive = Adaptive()
+    min_noise_multiplier: Annotated[float, Field(ge=0)] = 0.0
+    """Least noise of a round, over what one person adds to it, that a device accepts and the coordinator plans."""
     noise: Literal["skellam", "discrete_gaussian"] = "skellam"
     collusion: Annotated[float, Field(ge=0, lt=1 / 3)] = 0.1
     """Share of the survivors that may collude with the server: their noise is not counted."""
@@ -151,4 +174,25 @@ class RunConfig(_Section):
                 f"training.local_steps is {self.training.local_steps}, but privacy.mode 'distributed' adds its "
                 "noise once a round: set local_steps = 1, or privacy.mode = 'silo'"
             )
+        self._check_adaptive()
         return self
+
+    def _check_adaptive(self) -> None:
+        adaptive, mode = self.privacy.adaptive, self.privacy.mode
+        if not adaptive.enabled:
+            return
+        if mode == "silo":
+            raise ValueError(
+                "privacy.adaptive.enabled with privacy.mode 'silo': a silo trusts no noise but its own, so it "
+                "would have to noise the count of its own few persons in each local step, which tells next to nothing; "
+                "use mode 'distributed' or 'device', or a fixed clipping_norm"
+            )
+        if mode == "none":
+            raise ValueError(
+                "privacy.adaptive.enabled with privacy.mode 'none': nothing is clipped there, so there is no "
+                "norm to adapt; use mode 'distributed' or 'device', or disable it"
+            )
+        if not adaptive.lowest < adaptive.highest:
+            raise ValueError(
+                f"privacy.adaptive: lowest {adaptive.lowest:g} must be below highest {adaptive.highest:g}"
+            )

@@ -7,14 +7,24 @@ and every device checks the plan against its own limits (:mod:`privacy.secagg.po
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from mien.errors import ProtocolError
 from mien.files import canonical_json
 
 MAX_COHORT = 100_000
+ADAPTIVE_MODES = ("distributed", "device")
+"""Modes with one clipping and one noised sum a round, to which a count can be added."""
 
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")]
@@ -41,6 +51,21 @@ class LocalTraining(_Part):
     """Standard deviation of the noise of one step, divided by ``clipping_norm``."""
 
 
+class AdaptiveNorm(_Part):
+    """The clipping norm of this round, and what a client adds to the count that moves the next ones.
+
+    Every other norm of the plan, and so its scale and its noise, is in units of :attr:`norm`. The cost of a round
+    therefore does not change while the norm moves. See :mod:`privacy.mechanisms.adaptive`.
+    """
+
+    norm: Annotated[float, Field(gt=0)]
+    """In units of the model's weights (an update) or of its loss's gradient (mode ``distributed``)."""
+    within: Annotated[int, Field(ge=1, le=1 << 40)]
+    """Integer units that one record within the norm adds to the count."""
+    beyond: Annotated[int, Field(ge=1, le=1 << 40)]
+    """Integer units that one record beyond it takes off; beyond / (within + beyond) is the target quantile."""
+
+
 class Update(_Part):
     """How the difference to the global model becomes a vector of field elements."""
 
@@ -55,6 +80,18 @@ class Update(_Part):
     """Standard deviation of the sum of the survivors' noise, divided by ``clipping_norm``."""
     honest_survivors: Annotated[int, Field(ge=1)] = 1
     """Noise shares that may be counted on: the fewest survivors, less those that may collude."""
+    adaptive: AdaptiveNorm | None = None
+    """Adaptive clipping; None, and absent from the encoding, where the clipping norm is fixed."""
+
+    @property
+    def unit(self) -> float:
+        """What 1.0 of an encoded update, and of every norm of the plan, is in units of the model."""
+        return 1.0 if self.adaptive is None else self.adaptive.norm
+
+    @model_serializer(mode="wrap")
+    def _without_absent_parts(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = handler(self)
+        return {name: value for name, value in fields.items() if name != "adaptive" or value is not None}
 
 
 class SecureAggregation(_Part):
@@ -100,6 +137,8 @@ class RoundPlan(_Part):
             raise ValueError(f"threshold {self.secagg.threshold} > neighbours {self.secagg.neighbours}")
         if self.secagg.min_survivors > len(self.cohort):
             raise ValueError(f"min_survivors {self.secagg.min_survivors} > cohort size {len(self.cohort)}")
+        if self.update.adaptive and (self.mode not in ADAPTIVE_MODES or self.update.noise == "none"):
+            raise ValueError(f"adaptive clipping needs shared noise, in one of the modes {ADAPTIVE_MODES}")
         return self
 
     def to_bytes(self) -> bytes:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import safetensors.numpy
@@ -22,10 +24,12 @@ def save_checkpoint(
     number: int,
     config: RunConfig,
     model: Network,
-    optimizer: dict[str, NDArray[np.float32]],
+    optimizer: Mapping[str, NDArray[np.floating[Any]]],
     line: RoundLine,
 ) -> None:
     """Write ``round-NNNNN.safetensors`` and ``optimizer-NNNNN.safetensors``; keep the last two of each.
+
+    ``optimizer`` is what the next round needs besides the weights, an adaptive clipping norm included.
 
     The optimizer's file comes first, so a round that can be seen is complete.
     """

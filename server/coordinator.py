@@ -27,7 +27,7 @@ from privacy.accounting.epsilon import epsilon
 from privacy.accounting.events import Composed
 from privacy.accounting.of_plan import event_of
 from privacy.audit.transcript import Transcript
-from privacy.contribution import RoundUpdate, layout_for, read_sum
+from privacy.contribution import RoundUpdate, read_sum
 from privacy.egress import ENROL, SETUP, TRAIN, UNMASK
 from privacy.plan import RoundPlan
 from privacy.randomness import RandomSource, SystemSource, TestOnlySource
@@ -35,6 +35,7 @@ from privacy.secagg.identity import Identity
 from privacy.secagg.round import SecAggRound
 from privacy.secagg.server import SecAggServer
 from server.checkpoint import save_checkpoint
+from server.clipping_norm import ClippingNorm
 from server.cohort import CohortSelector
 from server.evaluation import evaluate
 from server.optimizer import server_optimizer
@@ -57,8 +58,8 @@ class Coordinator:
         self._parameters = layout_of(self._model)
         self._weights = to_vector(self._model, self._parameters)
         self._optimizer = server_optimizer(config.training, self._parameters.length)
-        layout = layout_for(self._parameters.length, config.privacy.mode)
-        self._planner = Planner(config, folder.name, layout)
+        self._clipping = ClippingNorm(config.privacy)
+        self._planner = Planner(config, folder.name, self._parameters.length)
         self._cohorts = CohortSelector(config.seed)
         self.identity = Identity.generate(self._source("identity"))
         self._transcript = Transcript(folder.transcript, self.identity)
@@ -105,9 +106,11 @@ class Coordinator:
             read = read_sum(result.sum, survivors, plan)
             self._weights = self._optimizer.step(self._weights, read.step)
             from_vector(self._model, self._parameters, self._weights)
+            self._clipping.take(read.share_within)
             self._transcript.append(
                 "opened", round=number, survivors=list(result.survivors), dropped=result.dropped,
                 sum=hashlib.sha256(result.sum.tobytes()).hexdigest(), model=self._model_hash(),
+                **({} if read.share_within is None else {"share_within": read.share_within}),
             )  # fmt: skip
         except RoundAbortedError as error:
             aborted = str(error)
@@ -144,7 +147,7 @@ class Coordinator:
         )
         if len(cohort) < self._config.rounds.min_survivors:
             return None  # too few have keys ready: the next round enrols anew and sets up by itself
-        return self._secagg.begin(self._planner.plan(number, cohort, None))
+        return self._secagg.begin(self._planner.plan(number, cohort, self._clipping.value))
 
     def _set_up_alone(self, number: int) -> SecAggRound:
         """Set a round up in a phase of its own: the first one, and any that follows an abandoned one."""
@@ -259,11 +262,14 @@ class Coordinator:
             aborted=aborted,
             train_loss=read.train_loss if read else None,
             noise_to_signal=read.noise_to_signal if read else None,
+            clipping_norm=plan.update.adaptive.norm if plan and plan.update.adaptive else None,
+            share_within=read.share_within if read else None,
             refusals=dict(tally.refusals),
         )
         save_checkpoint(
-            self._folder.checkpoints, number, self._config, self._model, self._optimizer.state, line
-        )
+            self._folder.checkpoints, number, self._config, self._model,
+            {**self._optimizer.state, **self._clipping.state}, line,
+        )  # fmt: skip
         metrics = self._folder.append_metrics(asdict(line))
         self._transcript.append("metrics", round=number, sha256=metrics)
         self._observer.finished_round(line)

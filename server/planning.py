@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import functools
+import math
 
 from configs.schema import RunConfig
 from privacy.accounting.calibration import calibrate
 from privacy.accounting.events import Composed, Event
 from privacy.accounting.of_plan import event_of
+from privacy.contribution import layout_for
+from privacy.mechanisms.adaptive import vote_sensitivity
 from privacy.plan import LocalTraining, RoundPlan, SecureAggregation, Update
 from privacy.secagg.encoding import check_capacity
 from privacy.secagg.graph import Neighbourhood, default_threshold, neighbours_for
-from privacy.secagg.layout import VectorLayout
+from server.clipping_norm import adaptive_rule
 from server.cohort import most_rounds
 
 _FULL_GRAPH = 64
@@ -24,18 +27,27 @@ class Planner:
     """Makes the plans of one run.
 
     The noise multiplier is found once, before the first round, for the most rounds that any client can be
-    asked for; a client that was asked oftener would be refused by its own ledger.
+    asked for; a client that was asked oftener would be refused by its own ledger. An adaptive clipping norm does
+    not change it, since noise is in units of the norm.
     """
 
-    def __init__(self, config: RunConfig, run: str, layout: VectorLayout) -> None:
-        self._config, self._run, self._layout = config, run, layout
+    def __init__(self, config: RunConfig, run: str, parameters: int) -> None:
+        self._config, self._run = config, run
+        self._layout = layout_for(parameters, config.privacy.mode, _update(config, 0.0))
         public = config.model_copy(update={"name": "run", "seed": 0})
-        self.noise_multiplier = _calibrated(public.model_dump_json(), layout.length)
+        self.noise_multiplier = _calibrated(public.model_dump_json(), self._layout.length)
 
-    def plan(self, number: int, cohort: tuple[str, ...], model_hash: str | None) -> RoundPlan:
-        """Return the plan of one round. Raises PolicyError where the field could overflow."""
+    def plan(self, number: int, cohort: tuple[str, ...], clipping_norm: float) -> RoundPlan:
+        """Return the plan of one round, without its model. Raises PolicyError where the field could overflow.
+
+        ``clipping_norm`` is the round's where it adapts; a fixed one is in the config.
+        """
         draft = _draft(self._config, self._layout.length, cohort, self.noise_multiplier)
-        plan = draft.model_copy(update={"run": self._run, "round": number, "model_hash": model_hash})
+        update = draft.update
+        if update.adaptive is not None:
+            adaptive = update.adaptive.model_copy(update={"norm": clipping_norm})
+            update = update.model_copy(update={"adaptive": adaptive})
+        plan = draft.model_copy(update={"run": self._run, "round": number, "update": update})
         check_capacity(plan)
         self._layout.check(plan)
         return plan
@@ -54,7 +66,10 @@ def _calibrated(config_json: str, vector_length: int) -> float:
     def events(noise: float) -> list[Event]:
         return [Composed((event_of(_draft(config, vector_length, cohort, noise)),), most)]
 
-    return calibrate(events, config.privacy.epsilon, config.privacy.delta)
+    needed = calibrate(events, config.privacy.epsilon, config.privacy.delta)
+    # a device counts rounding as part of what a person adds, so its floor asks for a little more
+    counted = event_of(_draft(config, vector_length, cohort, needed)).noise_multiplier / needed
+    return max(needed, config.privacy.min_noise_multiplier / counted * (1 + 1e-9))
 
 
 def _draft(config: RunConfig, vector_length: int, cohort: tuple[str, ...], noise: float) -> RoundPlan:
@@ -92,6 +107,7 @@ def _neighbourhood(config: RunConfig, size: int) -> Neighbourhood:
 def _training(config: RunConfig, noise: float) -> LocalTraining:
     training, privacy = config.training, config.privacy
     clips = privacy.mode in ("distributed", "silo")
+    person = 1.0 if privacy.adaptive.enabled else privacy.clipping_norm  # in units of the adaptive norm
     return LocalTraining(
         steps=training.local_steps,
         sampling_rate=training.sampling_rate,
@@ -99,21 +115,29 @@ def _training(config: RunConfig, noise: float) -> LocalTraining:
         photos_per_record=training.photos_per_person,
         learning_rate=training.learning_rate,
         momentum=training.momentum,
-        clipping_norm=privacy.clipping_norm if clips else None,
+        clipping_norm=person if clips else None,
         noise_multiplier=noise if privacy.mode == "silo" else 0.0,
     )
 
 
 def _update(config: RunConfig, noise: float) -> Update:
-    """Return the encoding; its noise is told in units of its own bound, whatever ``noise`` is relative to."""
-    privacy = config.privacy
+    """Return the encoding; its noise is told in units of its own bound, whatever ``noise`` is relative to.
+
+    ``noise`` is the total multiplier of a round. Votes take their share of it, so the update's own is larger (Q2 of
+    :mod:`privacy.mechanisms.adaptive`).
+    """
+    privacy, scale = config.privacy, 1 << config.secagg.scale_bits
     bound = privacy.clipping_norm if privacy.mode == "device" else privacy.update_clipping_norm
     shared = privacy.mode in ("distributed", "device")
+    rule = adaptive_rule(privacy)
+    adaptive = rule.in_plan(privacy.clipping_norm, scale) if rule else None
+    joint = math.hypot(1.0, vote_sensitivity(adaptive) / scale)
     return Update(
-        clipping_norm=bound,
+        clipping_norm=bound / privacy.clipping_norm if rule else bound,
         weight_bound=1.0,
-        scale=1 << config.secagg.scale_bits,
+        scale=scale,
         noise=privacy.noise if shared else "none",
-        noise_multiplier=noise * privacy.clipping_norm / bound if shared else 0.0,
+        noise_multiplier=noise * privacy.clipping_norm / bound * joint if shared else 0.0,
         honest_survivors=max(1, int(config.rounds.min_survivors * (1 - privacy.collusion))),
+        adaptive=adaptive,
     )

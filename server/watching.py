@@ -29,6 +29,10 @@ class RoundLine:
     """Mean loss on the clients' own photos; known only in runs without differential privacy."""
     noise_to_signal: float | None = None
     """Norm of the noise over the norm of the noised sum: near 1 a round is mostly noise."""
+    clipping_norm: float | None = None
+    """Adaptive clipping: the norm of this round."""
+    share_within: float | None = None
+    """Adaptive clipping: the noised share of records within it, as the opened votes say; not confined to [0, 1]."""
 
 
 class Observer(Protocol):

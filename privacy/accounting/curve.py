@@ -85,7 +85,10 @@ class PrivacyCurve:
         known = np.where(inner >= 0, self._inner_delta(np.maximum(inner, 0.0)), 1.0)
         # below ε = 2η monotonicity in ε gives δ(ε) ≤ δ(2η) + (e^{2η} − e^ε)
         at_zero = float(self._inner_delta(np.zeros(1))[0])
-        known = np.where(inner >= 0, known, at_zero + np.maximum(np.exp(2 * eta) - np.exp(epsilons), 0.0))
+        missing = np.exp(2 * eta) - np.exp(
+            np.minimum(epsilons, 2 * eta)
+        )  # 0 where it is not asked; no overflow
+        known = np.where(inner >= 0, known, at_zero + missing)
         with np.errstate(over="ignore", invalid="ignore"):
             price = 0.0 if beta == 0 else beta * (1.0 + np.exp(np.maximum(inner, 0.0) + eta))
             return np.asarray(np.clip(math.exp(eta) * known + price, 0.0, 1.0))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.metadata
 import math
+import warnings
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -24,6 +25,7 @@ from privacy.accounting.events import (
 )
 
 PROFILE_DELTAS: Final = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9)
+_LARGEST_CHECKED: Final = 100.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -180,12 +182,16 @@ def cross_check(
 ) -> SecondOpinion | None:
     """Ask Opacus' PRV accountant about the same events (add-or-remove), for a report and for the tests.
 
-    Returns None where it does not know a mechanism (photo sampling) or the noise (too small integer noise).
+    Returns None where it does not know a mechanism (photo sampling) or the noise (too small integer noise), and
+    where ε is so large that its grid would not fit into memory.
     The Gaussian equivalent of integer noise is checked, not the proof of the equivalence. Takes seconds.
     """
     composition = compose(events)
     releases = composition.gaussian
     if releases.mixtures or composition.no_equivalent or composition.unbounded or not composition.releases:
+        return None
+    first = epsilon(events, delta, grid=grid)
+    if not first.epsilon <= _LARGEST_CHECKED:
         return None
     from opacus.accountants import PRVAccountant  # here, because it loads torch and only reports need it
 
@@ -193,8 +199,9 @@ def cross_check(
     accountant.history = [(noise, rate, times) for (rate, noise), times in sorted(releases.sampled.items())]
     if releases.mu_squared > 0:
         accountant.history.append((releases.multiplier, 1.0, 1))
-    second = float(accountant.get_epsilon(delta, eps_error=epsilon_error)) + 2.0 * composition.eta
-    first = epsilon(events, delta, grid=grid)
+    with warnings.catch_warnings():  # it takes log(1 − rate) at rate 1, and tells of its own bounds
+        warnings.simplefilter("ignore")
+        second = float(accountant.get_epsilon(delta, eps_error=epsilon_error)) + 2.0 * composition.eta
     version = importlib.metadata.version("opacus")
     return SecondOpinion(second, epsilon_error, f"opacus {version} PRV", second - first.epsilon)
 

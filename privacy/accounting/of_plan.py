@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import math
 
-from privacy.accounting.events import DiscreteGaussianSum, Event, GaussianSum, PoissonGaussian, SkellamSum
+from privacy.accounting.events import DiscreteGaussianSum, GaussianSum, PoissonGaussian, SkellamSum
 from privacy.contribution import ROUNDING_MARGIN
+from privacy.mechanisms.adaptive import vote_sensitivity
 from privacy.plan import RoundPlan
 
 
-def event_of(plan: RoundPlan) -> Event:
+def event_of(
+    plan: RoundPlan,
+) -> PoissonGaussian | GaussianSum | SkellamSum | DiscreteGaussianSum:
     """Return the event that one round under ``plan`` is, at the level of a person.
 
     * ``silo``: DP-SGD with the client's own noise.
@@ -21,6 +24,9 @@ def event_of(plan: RoundPlan) -> Event:
       sensitivity that :mod:`privacy.contribution` proves (B3): C·(1 + 2^-11)·scale + √d units.
     * ``device``: the whole, clipped and rounded update; the encoding keeps the norm after rounding.
     * ``none``: no noise, an infinite epsilon; it is charged all the same, and refused by any budget.
+
+    With adaptive clipping the sensitivity is the joint one of update and vote (:mod:`privacy.mechanisms.adaptive`,
+    Q1), in units of the round's clipping norm.
     """
     update, training = plan.update, plan.training
     if plan.mode == "silo":
@@ -34,6 +40,7 @@ def event_of(plan: RoundPlan) -> Event:
     if plan.mode == "distributed" and training.clipping_norm is not None:
         bound = training.clipping_norm * (1 + ROUNDING_MARGIN) + math.sqrt(dimension) / update.scale
         rate = training.sampling_rate
+    bound = math.hypot(bound, vote_sensitivity(update.adaptive) / update.scale)
     kind = SkellamSum if update.noise == "skellam" else DiscreteGaussianSum
     return kind(
         scale=update.scale,

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from mien.errors import PolicyError
+from privacy.accounting.of_plan import event_of
 from privacy.plan import RoundPlan
 from privacy.secagg.graph import colluders_expected
 
@@ -39,7 +40,8 @@ class SecAggPolicy(BaseModel):
     max_clipping_norm: Annotated[float, Field(gt=0)] | None = None
     max_weight_bound: Annotated[float, Field(gt=0)] | None = None
     min_noise_multiplier: Annotated[float, Field(ge=0)] = 0.0
-    """Least noise of a plan in whose mode the cohort adds it under the sum (``device``, ``distributed``)."""
+    """Least noise over what one person (mode ``device``: one client) adds to a release, rounding and votes included,
+    whoever adds the noise. It binds every mode but ``none``, which ``modes`` has to allow by itself."""
     modes: tuple[Literal["distributed", "silo", "device", "none"], ...] = ("distributed", "silo", "device")
     purposes: tuple[str, ...] | None = None
     """Purposes that the device takes part in; None accepts any."""
@@ -82,15 +84,14 @@ class SecAggPolicy(BaseModel):
             broken.append(f"field of {secagg.field_bits} bits, one of {self.field_bits} wanted")
         if secagg.vector_length > self.max_vector_length:
             broken.append(f"vector of {secagg.vector_length}, at most {self.max_vector_length} wanted")
-        if self.max_clipping_norm is not None and update.clipping_norm > self.max_clipping_norm:
-            broken.append(
-                f"clipping norm {update.clipping_norm:g}, at most {self.max_clipping_norm:g} wanted"
-            )
+        norm = update.clipping_norm * update.unit
+        if self.max_clipping_norm is not None and norm > self.max_clipping_norm:
+            broken.append(f"clipping norm {norm:g}, at most {self.max_clipping_norm:g} wanted")
         if self.max_weight_bound is not None and update.weight_bound > self.max_weight_bound:
             broken.append(f"weight bound {update.weight_bound:g}, at most {self.max_weight_bound:g} wanted")
-        noise = update.noise_multiplier if update.noise != "none" else 0.0
-        if plan.mode in ("device", "distributed") and noise < self.min_noise_multiplier:
-            broken.append(f"noise multiplier {noise:g}, at least {self.min_noise_multiplier:g} wanted")
+        noise = event_of(plan).noise_multiplier
+        if plan.mode != "none" and noise < self.min_noise_multiplier:
+            broken.append(f"noise multiplier {noise:.6g}, at least {self.min_noise_multiplier:g} wanted")
         if self.modes is not None and plan.mode not in self.modes:
             broken.append(f"mode {plan.mode!r}, one of {self.modes} wanted")
         if self.purposes is not None and plan.purpose not in self.purposes:
