@@ -66,7 +66,9 @@ def look(
     photo: Annotated[
         list[Path], typer.Argument(metavar="PHOTO...", help="one photo, or several of one person")
     ],
-    language: Annotated[Literal["en", "zh"], typer.Option("--language", "-l", help="en or zh")] = "en",
+    language: Annotated[
+        Literal["en", "zh"] | None, typer.Option("--language", "-l", help="else that of the locale")
+    ] = None,
     occasion: Annotated[str, typer.Option(help="what the look is for")] = "day",
     style: Annotated[str, typer.Option(help="natural, groomed, glam, ...")] = "natural",
     intent: Annotated[
@@ -74,16 +76,38 @@ def look(
     ] = "accent",
     skill: Annotated[str, typer.Option(help="how practised you are")] = "some",
     minutes: Annotated[float, typer.Option(help="how long you have")] = 20.0,
+    season: Annotated[str | None, typer.Option(help="summer or winter")] = None,
     nose: Annotated[bool, typer.Option("--nose", help="advise the nose too; never done unasked")] = False,
+    confirm: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="answer a question, or overrule the photo")
+    ] = None,
+    paper: Annotated[
+        str | None, typer.Option(metavar="L,T,R,B", help="where white paper is in the first photo, 0 to 1")
+    ] = None,
+    knowledge: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="your own knowledge base; see mien kb")
+    ] = None,
+    details: Annotated[bool, typer.Option("--details", help="every measure, and why not other cards")] = False,
     format_: Annotated[Literal["text", "json"], typer.Option("--format")] = "text",
+    sheet: Annotated[
+        Path | None, typer.Option(metavar="FILE.html|FILE.pdf", help="one page to print")
+    ] = None,
     save: Annotated[Path | None, typer.Option("--save", help="where the photo with the zones goes")] = None,
+    no_picture: Annotated[bool, typer.Option("--no-picture", help="write no photo with the zones")] = False,
 ) -> None:
     """Measure a face and advise makeup, with where, how and why. Nothing leaves this machine."""
-    from cli.looking import show_look
+    from cli.looking import Output, language_of_locale, parse_confirmed, parse_paper, show_look
+    from recommend.knowledge.load import use
     from recommend.preferences import Preferences
 
-    wishes = Preferences(language, occasion, style, intent, skill, minutes, nose=nose)
-    show_look(_out, photo, wishes, format_, save)
+    if knowledge is not None:
+        use(knowledge)
+    wishes = Preferences(
+        language or language_of_locale(), occasion, style, intent, skill, minutes, season, nose,
+        parse_confirmed(confirm or []),
+    )  # fmt: skip
+    output = Output(format_, details, not no_picture, save, sheet)
+    show_look(_out, photo, wishes, output, parse_paper(paper))
 
 
 @app.command()

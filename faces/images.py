@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import io
-import struct
 import warnings
 from pathlib import Path
 
@@ -28,13 +27,14 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from mien.errors import DataNotFoundError, ImageTooLargeError, UnreadableImageError
+from mien.errors import DataNotFoundError, ImageTooLargeError, MienError, UnreadableImageError
 
 RGBImage = NDArray[np.uint8]
 """A picture: uint8 [H, W, 3], red, green, blue, row 0 at the top."""
 
 MAX_PIXELS = 50_000_000
 MAX_BYTES = 64 * 1024 * 1024
+MAX_SCANS = 100  # of a progressive JPEG; encoders write about ten, and each is a pass over the whole picture
 
 # Formats with scripts or exotic decoders stay closed. Pillow registers a decoder when its module is imported;
 # JPEG's also reads MPO, which is what many phones write and call .jpg.
@@ -47,7 +47,12 @@ _DECODERS = (
     GifImagePlugin.GifImageFile,
 )
 _FORMATS = tuple(str(decoder.format) for decoder in _DECODERS)
-_DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, struct.error)
+_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+_DISGUISES = {
+    b"pk\x03\x04": "a ZIP archive or an office document", b"%pdf": "a PDF document", b"<svg": "an SVG drawing",
+    b"<!doctype": "a web page", b"<html": "a web page", b"\x1f\x8b": "a compressed archive",
+    b"\x7felf": "a program", b"mz": "a program", b"#!": "a program",
+}  # fmt: skip
 _WHITE = (255, 255, 255, 255)
 
 
@@ -68,13 +73,16 @@ def load_image(source: Path | bytes, *, max_pixels: int = MAX_PIXELS, max_bytes:
         try:
             with Image.open(io.BytesIO(content), formats=_FORMATS) as picture:
                 _check_pixels(picture, max_pixels, name)
+                _check_scans(content, name)
                 picture.load()
                 return _to_rgb(_in_srgb(_upright(picture)))
         except Image.DecompressionBombError as error:
             raise _too_many_pixels(name, "far more", max_pixels) from error
         except UnidentifiedImageError as error:
             raise UnreadableImageError(_not_a_picture(name, content)) from error
-        except _DECODER_ERRORS as error:
+        except MienError:
+            raise
+        except Exception as error:  # on bytes from anywhere, decoders raise whatever they stumble over
             raise UnreadableImageError(
                 f"{name} is corrupt or cut short: the decoder says {str(error) or type(error).__name__!r}. "
                 "Copy or download the picture again."
@@ -111,6 +119,16 @@ def _check_pixels(picture: Image.Image, max_pixels: int, name: str) -> None:
         raise _too_many_pixels(name, f"{width} × {height} = {width * height:,}", max_pixels)
 
 
+def _check_scans(content: bytes, name: str) -> None:
+    """Refuse a JPEG whose thousands of empty passes over the picture would keep the decoder busy for minutes."""
+    # In a JPEG's data a byte 255 is always escaped, so these two bytes are a start of scan wherever they are.
+    scans = content.count(b"\xff\xda") if content.startswith(b"\xff\xd8") else 0
+    if scans > MAX_SCANS:
+        raise ImageTooLargeError(
+            f"{name} is a JPEG of {scans:,} scans: at most {MAX_SCANS} are decoded. Save it anew as JPEG or PNG."
+        )
+
+
 def _too_many_pixels(name: str, count: str, max_pixels: int) -> ImageTooLargeError:
     return ImageTooLargeError(
         f"{name} has {count} pixels: at most {max_pixels:,} are decoded. Save a smaller copy of it."
@@ -121,15 +139,30 @@ def _not_a_picture(name: str, content: bytes) -> str:
     if not content:
         return f"{name} is empty (0 bytes). Copy or download the picture again."
     if content[4:8] == b"ftyp":
-        return f"{name} is a HEIC, AVIF or video file, which is not read. Save it as JPEG or PNG."
-    return f"{name} is not a picture that can be read: expected JPEG, PNG, WebP, BMP, TIFF or GIF."
+        brand = content[8:12]
+        if brand in _HEIC_BRANDS:
+            return (
+                f"{name} is a HEIC picture, which is not read here. Save it as JPEG: on an iPhone share it with "
+                "the option Most Compatible, or set Camera → Formats → Most Compatible; on a computer open it "
+                "and export it as JPEG."
+            )
+        kind = "an AVIF picture" if brand in (b"avif", b"avis") else "a video"
+        return f"{name} is {kind}, which is not read here. Save a picture as JPEG or PNG."
+    start = content[:512].lstrip().lower()
+    kind = next((kind for mark, kind in _DISGUISES.items() if start.startswith(mark)), "")
+    if not kind and b"<svg" in start:
+        kind = "an SVG drawing"
+    what = f"{name} is {kind}, not" if kind else f"{name} is not"
+    return (
+        f"{what} a picture that can be read: expected JPEG, PNG, WebP, BMP, TIFF or GIF. Choose another file."
+    )
 
 
 def _upright(picture: Image.Image) -> Image.Image:
     """Turn the picture as its EXIF orientation says; damaged EXIF counts as none."""
     try:
         return ImageOps.exif_transpose(picture)
-    except _DECODER_ERRORS:
+    except Exception:
         return picture
 
 
@@ -146,7 +179,7 @@ def _in_srgb(picture: Image.Image) -> Image.Image:
         if "sRGB" in ImageCms.getProfileDescription(source):
             return picture
         converted = ImageCms.profileToProfile(picture, source, _srgb(), outputMode=picture.mode)
-    except (ImageCms.PyCMSError, *_DECODER_ERRORS):
+    except Exception:
         return picture
     return converted or picture
 

@@ -140,6 +140,6 @@ class Describer:
         asked = []
         for attribute in map(current().attribute, self.open_questions(result)):
             if attribute.question is not None:
-                answers = " | ".join(entry.id for entry in attribute.answers)
-                asked.append(f"{attribute.question.into(self.language)}  {attribute.id} = {answers}")
+                answers = "|".join(entry.id for entry in attribute.answers)
+                asked.append(f"{attribute.question.into(self.language)}\n    --confirm {attribute.id}={answers}")
         return asked

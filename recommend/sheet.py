@@ -23,6 +23,7 @@ from recommend.zones import curved
 
 WIDTH, HEIGHT, MARGIN = 640.0, 700.0, 92.0
 ROW, BADGE = 32.0, 13.0
+TYPE_SIZES = (7.6, 7.2, 6.8, 6.4, 6.0, 5.6)  # points; a printed page takes the largest that fits
 
 # The strokes of the drawing: runs of landmarks; closed ones return to their start.
 STROKES = (
@@ -36,13 +37,17 @@ HATCHES = {
 }  # fmt: skip
 
 
-def sheet(result: LookResult) -> str:
-    """Return the printable page of a look as one self-contained HTML document."""
+def sheet(result: LookResult, type_size: float = 6.4) -> str:
+    """Return the printable page of a look as one self-contained HTML document.
+
+    ``type_size`` is the size of the printed text in points; everything printed follows it.
+    """
     speak = Describer(result.look.language)
     tools = dict.fromkeys(tool for card in result.look.cards for tool in card.tools)
     page = jinja2.Environment(autoescape=True).from_string(TEMPLATE)
     return page.render(
         language=result.look.language,
+        type_size=f"{type_size:.1f}pt",
         say=speak.say,
         places=speak.places,
         total=speak.total(result.look),

@@ -28,7 +28,7 @@ article { break-inside: avoid; border-top: .5mm solid var(--c); padding: 1mm 0 2
 .number { display: inline-block; min-width: 4.6mm; height: 4.6mm; line-height: 4.6mm; text-align: center;
   border-radius: 2.3mm; background: var(--c); color: #fff; font-size: 7.6pt; font-weight: 600; margin-right: 1mm;
   padding: 0 1mm; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
-.part { float: right; font-size: 7pt; }
+.part { float: right; font-size: 7pt; margin-left: 1.5mm; }
 ol { margin: .8mm 0; padding-left: 4mm; }
 .swatch { display: flex; align-items: center; gap: 1.2mm; margin: .5mm 0; }
 .swatch i { width: 6mm; height: 3.4mm; border: .15mm solid #8a8078; print-color-adjust: exact;
@@ -36,10 +36,10 @@ ol { margin: .8mm 0; padding-left: 4mm; }
 footer { border-top: .2mm solid {{ line }}; margin-top: 2mm; padding-top: 1.5mm; }
 @media screen and (max-width: 700px) { .top { grid-template-columns: 1fr; } .cards { columns: 1; }
   body { font-size: 11pt; } h2 { font-size: 12pt; } .part, .number { font-size: 9pt; } }
-@media print { body { padding: 0; max-width: none; background: #fff; font-size: 6.6pt; line-height: 1.22; }
-  h1 { font-size: 14pt; } h2 { font-size: 7.4pt; } .cards { columns: 4; column-gap: 3mm; }
-  .part { font-size: 5.8pt; }
-  .number { font-size: 6.4pt; height: 3.8mm; min-width: 3.8mm; line-height: 3.8mm; }
+@media print { body { padding: 0; max-width: none; background: #fff; font-size: {{ type_size }}; line-height: 1.22; }
+  h1 { font-size: 2.1em; } h2 { font-size: 1.12em; } .cards { columns: 4; column-gap: 3mm; }
+  .part { font-size: .88em; }
+  .number { font-size: .97em; height: 3.8mm; min-width: 3.8mm; line-height: 3.8mm; }
   .top { grid-template-columns: 68mm 1fr; margin-bottom: 2mm; } .face { max-height: 70mm; }
   header { margin-bottom: 2mm; padding-bottom: 1mm; } article { padding-bottom: 1.4mm; }
   ol { padding-left: 3.4mm; } }

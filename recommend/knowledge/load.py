@@ -53,10 +53,25 @@ def current() -> KnowledgeBase:
     return _proven(Path(chosen).resolve()) if chosen else shipped()
 
 
+def use(folder: Path) -> KnowledgeBase:
+    """Prove the knowledge base in a folder and use it in this process (and its children) from now on.
+
+    Raises ConfigError as ``current`` does.
+    """
+    knowledge = _proven(folder.resolve())
+    os.environ[KNOWLEDGE_VARIABLE] = str(folder.resolve())
+    return knowledge
+
+
 @functools.cache
 def _proven(folder: Path) -> KnowledgeBase:
     from recommend.knowledge.validate import check_folder  # it reads knowledge bases with this module
 
+    if not folder.is_dir():
+        raise ConfigError(
+            f"{folder} is not a folder: expected a knowledge base with attributes.json, …, and rules/. "
+            "Name one, or make one with: mien kb copy FOLDER"
+        )
     knowledge, problems = check_folder(folder)
     if knowledge is None or problems:
         raise _refused(folder, problems)
@@ -115,9 +130,10 @@ def _schema_problems(file: str, raw: Any, error: ValidationError) -> Iterator[Pr
     """Turn pydantic's errors into places of the file; a place with many alternatives is named once."""
     said: set[tuple[str, str]] = set()
     for fault in error.errors():
-        first, *rest = [*fault["loc"], ""]
+        place = [*fault["loc"]]
+        first, rest = (place[0], place[1:]) if place else ("", [])
         entry = str(first)
-        if isinstance(first, int):
+        if not isinstance(first, str):
             own = raw[first].get("id") if isinstance(raw[first], dict) else None
             entry = str(own or f"#{first + 1}")
         # Names of types appear in the path of a choice between types: they say nothing to an artist.

@@ -35,7 +35,7 @@ def line_of(folder: Traversable, problem: Problem) -> int | None:
     if not problem.entry or not place.is_file():
         return None
     marks = (f'"id": "{problem.entry}"', f'"id":"{problem.entry}"', f'"{problem.entry}":')
-    for number, line in enumerate(place.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+    for number, line in enumerate(place.read_bytes().decode("utf-8", errors="replace").splitlines(), start=1):
         if any(mark in line for mark in marks):
             return number
     return None

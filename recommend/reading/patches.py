@@ -50,7 +50,8 @@ class FacePixels:
         # A mask of the whole area for every small place would cost more than all else that is done with it.
         canvas = Image.new("L", (int(right - left), int(bottom - top)))
         ImageDraw.Draw(canvas).polygon([(float(x - left), float(y - top)) for x, y in edge], fill=1)
-        return values[top:bottom, left:right][np.asarray(canvas).astype(bool)]
+        inside: NDArray[np.bool_] = np.asarray(canvas).astype(bool)
+        return np.asarray(values[top:bottom, left:right][inside])
 
 
 def cut_out(image: NDArray[np.uint8], points: Points) -> FacePixels:

@@ -50,12 +50,49 @@ def test_a_lossy_picture_comes_back_nearly(kind):
     assert np.abs(image.astype(int) - GRADIENT).mean() < 6
 
 
-@pytest.mark.parametrize(("orientation", "turn"), [(1, 0), (3, 2), (6, 3), (8, 1)])
-def test_exif_turns_the_picture_upright(orientation, turn):
+UPRIGHT = {  # how a picture stored with this EXIF orientation is brought upright (EXIF 2.3, 4.6.4)
+    1: lambda a: a,
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.transpose(1, 0, 2),
+    6: lambda a: np.rot90(a, 3),
+    7: lambda a: a[::-1, ::-1].transpose(1, 0, 2),
+    8: lambda a: np.rot90(a),
+}
+
+
+@pytest.mark.parametrize("orientation", UPRIGHT)
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_exif_turns_the_picture_upright(orientation, kind):
     exif = Image.Exif()
     exif[0x0112] = orientation
-    stored = encoded(Image.fromarray(GRADIENT), exif=exif)
-    np.testing.assert_array_equal(load_image(stored), np.rot90(GRADIENT, turn))
+    stored = encoded(Image.fromarray(GRADIENT), kind, exif=exif)
+    np.testing.assert_array_equal(load_image(stored), UPRIGHT[orientation](GRADIENT))
+
+
+def test_a_heic_picture_is_named_with_the_way_to_jpeg():
+    with pytest.raises(
+        UnreadableImageError, match=r"HEIC picture, which is not read here.*Most Compatible.*JPEG"
+    ):
+        load_image(b"\0\0\0\x18ftypheic" + bytes(40))
+
+
+def test_a_jpeg_of_thousands_of_scans_is_refused_unread():
+    content = encoded(Image.fromarray(GRADIENT), "JPEG", progressive=True)
+    last = content.rindex(b"\xff\xda")
+    with pytest.raises(ImageTooLargeError, match="scans: at most 100"):
+        load_image(content[:last] + content[last:-2] * 200 + content[-2:])
+    assert load_image(content).shape == GRADIENT.shape
+
+
+def test_whatever_a_decoder_raises_becomes_a_clear_error(monkeypatch):
+    def stumble(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", stumble)
+    with pytest.raises(UnreadableImageError, match=r"ZeroDivisionError.*Copy or download"):
+        load_image(encoded(Image.fromarray(GRADIENT)))
 
 
 def test_damaged_exif_counts_as_none():
