@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -14,12 +14,51 @@ audit_app = typer.Typer(
 _out = Console()
 
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="a run folder")]
+Language = Annotated[Literal["en", "zh"], typer.Option("--language", "-l", help="which language it opens in")]
+
+
+@audit_app.command("verify")
+def audit_verify(
+    run: Run,
+    key: Annotated[
+        str | None, typer.Option(metavar="HEX", help="the coordinator's public key, learned on another way")
+    ] = None,
+    format_: Annotated[Literal["text", "json"], typer.Option("--format")] = "text",
+) -> None:
+    """Recompute everything a run states, trusting nothing; the exit code says what kind of fault there is."""
+    from cli.verifying import show_verification
+
+    raise typer.Exit(show_verification(_out, run, key, format_))
 
 
 @audit_app.command("report")
-def audit_report(run: Run) -> None:
+def audit_report(
+    run: Run,
+    pdf: Annotated[bool, typer.Option("--pdf", help="also print it to report.pdf, by Chromium")] = False,
+    language: Language = "en",
+) -> None:
     """Write report.json and report.html of a run anew, from what the run left behind and what attacks found."""
     from privacy.audit.report import write_report
 
-    write_report(run)
+    report = write_report(run)
     _out.print(f"Wrote {run / 'report.html'} and report.json", soft_wrap=True)
+    if pdf:
+        from cli.verifying import print_report
+
+        pages = print_report(run, report, language)
+        _out.print(f"Wrote {run / 'report.pdf'}, {pages} pages", soft_wrap=True)
+
+
+@audit_app.command("export")
+def audit_export(
+    run: Run,
+    format_: Annotated[
+        Literal["opendp"], typer.Option("--format", help="opendp: deployments registry")
+    ] = "opendp",
+) -> None:
+    """Print a run's report as an entry for a registry of deployments of differential privacy."""
+    from privacy.audit.registry import registry_entry
+
+    from privacy.audit.report import build_report
+
+    typer.echo(registry_entry(build_report(run)) if format_ == "opendp" else "", nl=False)

@@ -54,7 +54,7 @@ def build_app(folder: RunFolder | None = None, observer: Observer | None = None)
         federation = federate(config.data, config.clients, config.seed)
         coordinator = Coordinator(grid, config, place, federation.evaluation(), observer or LogObserver())
         coordinator.run(data_facts(config, federation))
-        write_report(place.path)
+        write_report(place.path, coordinator.identity)
 
     return server_app
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jinja2
 
 from privacy.audit.charts import line_chart
+from privacy.audit.evidence import AttackResult
 
 _MESSAGES = {
     "query.enrol": "enrolment: a public key, once",
@@ -33,7 +34,7 @@ _MODES = {
 }
 
 
-def render(report: Mapping[str, Any]) -> str:
+def render(report: Mapping[str, Any], evidence: Sequence[AttackResult] = (), *, language: str = "en") -> str:
     """Return the page of a report made by :func:`privacy.audit.report.build_report`."""
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["size"] = _size

@@ -1,41 +1,55 @@
 """The report of a run: ``report.json`` for machines and ``report.html`` for people, from the run folder alone.
 
-Nothing in it is taken from memory: every figure is read from the config, the metrics, the transcript and the
-ledgers that the run left on the disk, and ε is computed anew from the plans in the transcript.
+Nothing in it is taken from memory: every figure is read from the config, the metrics, the transcript, the ledgers
+and the results of attacks that lie in the run folder, and ε is computed anew from the plans in the transcript. The
+schema is :mod:`privacy.audit.report_schema`; the seal :mod:`privacy.audit.seal`; ``mien audit verify`` derives all
+of it a second time.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
+import math
 import tomllib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from mien.errors import RunError
-from mien.files import write_atomic
-from privacy.accounting.epsilon import attack_bounds, epsilon
-from privacy.accounting.events import Event
+from privacy.accounting.curve import ONLINE_GRID
+from privacy.accounting.epsilon import attack_bounds, cross_check, epsilon, group_table, profile
+from privacy.accounting.events import Composed, Event
 from privacy.accounting.of_plan import event_of
+from privacy.audit.deployment import read_deployment
+from privacy.audit.evidence import AttackResult, read_results
 from privacy.audit.page import render
+from privacy.audit.report_schema import SCHEMA, UNSEALED, Report
+from privacy.audit.seal import write_sealed
 from privacy.audit.transcript import read_transcript
+from privacy.ledger.storage import read_log
 from privacy.plan import RoundPlan
+from privacy.secagg.identity import Identity
 
-SCHEMA = "mien-report/1"
-
-
-def write_report(run: Path) -> dict[str, Any]:
-    """Write both forms of the report into the run folder and return the machine-readable one."""
-    report = build_report(run)
-    write_atomic(run / "report.json", (json.dumps(report, indent=1, ensure_ascii=False) + "\n").encode())
-    write_atomic(run / "report.html", render(report).encode())
-    return report
+HOUSEHOLDS: Final = (2, 4)
+"""Sizes of groups whose ε is stated beside that of one person."""
 
 
-def build_report(run: Path) -> dict[str, Any]:
-    """Return the report's figures. Raises RunError where the folder lacks what a report is made of."""
+def write_report(run: Path, signer: Identity | None = None) -> dict[str, Any]:
+    """Write both forms of the report into the run folder, sealed, and return the machine-readable one.
+
+    ``signer`` is the coordinator at the end of its run; without it an auditor's key signs, and the report says so.
+    """
+    evidence = read_results(run)
+    body = build_report(run, evidence)
+    Report.model_validate({**body, "seal": UNSEALED})
+    return write_sealed(run, body, functools.partial(render, evidence=evidence), signer)
+
+
+def build_report(run: Path, evidence: Sequence[AttackResult] | None = None) -> dict[str, Any]:
+    """Return the report's figures, unsealed. Raises RunError where the folder lacks what a report is made of."""
     config = tomllib.loads(_read(run / "config.toml").decode())
     metrics = [json.loads(line) for line in _read(run / "metrics.jsonl").splitlines()]
     lines = list(read_transcript(run / "transcript.jsonl"))
@@ -45,16 +59,19 @@ def build_report(run: Path) -> dict[str, Any]:
     plans = [RoundPlan.from_bytes(line["plan"].encode()) for line in lines if line["kind"] == "plan"]
     opened = [line for line in lines if line["kind"] == "opened"]
     finished = any(line["kind"] == "finished" for line in lines)
+    results = read_results(run) if evidence is None else evidence
     return {
         "schema": SCHEMA,
-        "run": run.name,
+        "run": start["run"],
         "state": "finished" if finished else "interrupted",
         "config": config,
         "config_sha256": hashlib.sha256(_read(run / "config.toml")).hexdigest(),
         "environment": json.loads(_read(run / "environment.json")),
+        "deployment": read_deployment(run),
         "data": start["data"],
-        "model": start["model"],
+        "model": {**start["model"], "last": opened[-1]["model"] if opened else start["model"]["first"]},
         "privacy": _privacy(config, plans),
+        "mechanism": _mechanism(plans),
         "rounds": metrics,
         "opened": len(opened),
         "aborted": [
@@ -62,32 +79,106 @@ def build_report(run: Path) -> dict[str, Any]:
         ],
         "best": _best(metrics),
         "left_the_devices": _left(lines),
-        "transcript": {"lines": len(lines), "head": lines[-1]["hash"]},
+        "sent_to_the_devices": _sent(lines),
+        "ledgers": _ledgers(run),
+        "evidence": [_summary(result) for result in results],
+        "transcript": {
+            "lines": len(lines),
+            "head": lines[-1]["hash"],
+            "keys": [line["key"] for line in lines if line["kind"] == "key"],
+        },
     }
 
 
 def _privacy(config: Mapping[str, Any], plans: Iterable[RoundPlan]) -> dict[str, Any]:
     section = config["privacy"]
-    charged: dict[str, list[Event]] = defaultdict(list)
+    charged: dict[str, Counter[Event]] = defaultdict(Counter)
     for plan in plans:
+        event = event_of(plan)
         for client in plan.cohort:
-            charged[client].append(event_of(plan))
-    busiest = max(charged.values(), key=len, default=[])
-    private = section["mode"] != "none" and bool(busiest)
-    statement = epsilon(busiest, section["delta"]) if private else None
-    bounds = attack_bounds(busiest) if private else None
-    return {
+            charged[client][event] += 1
+    busiest = max(charged.values(), key=lambda events: sum(events.values()), default=Counter())
+    facts = {
         "mode": section["mode"],
         "unit": "person",
+        "neighbouring": "add or remove one person with all of her photos",
         "delta": section["delta"],
-        "epsilon_promised": section["epsilon"] if private else None,
-        "epsilon_spent": statement.epsilon if statement else None,
-        "mu_gdp": bounds.mu_gdp if bounds else None,
-        "tpr_at_fpr_1_percent": bounds.tpr_at_fpr_1_percent if bounds else None,
-        "accountant": statement.accountant if statement else None,
-        "rounds_of_busiest_client": len(busiest),
+        "epsilon_promised": None,
+        "epsilon_spent": None,
+        "mu_gdp": None,
+        "tpr_at_fpr_1_percent": None,
+        "advantage": None,
+        "accountant": None,
+        "grid": None,
+        "second_opinion": None,
+        "profile": [],
+        "households": {},
+        "rounds_of_busiest_client": sum(busiest.values()),
         "clients_charged": len(charged),
         "randomness": section["randomness"],
+    }
+    if section["mode"] != "none" and busiest:
+        facts |= _statements(section, [Composed((event,), times) for event, times in busiest.items()])
+    return facts
+
+
+def _statements(section: Mapping[str, Any], events: Sequence[Event]) -> dict[str, Any]:
+    """Return everything that the accountants say of the client that was asked most often."""
+    delta = section["delta"]
+    statement, bounds = epsilon(events, delta), attack_bounds(events)
+    second = cross_check(events, delta)
+    groups = group_table(events, delta, HOUSEHOLDS, grid=ONLINE_GRID)
+    return {
+        "epsilon_promised": section["epsilon"],
+        "epsilon_spent": _finite(statement.epsilon),
+        "mu_gdp": bounds.mu_gdp,
+        "tpr_at_fpr_1_percent": bounds.tpr_at_fpr_1_percent,
+        "advantage": bounds.advantage,
+        "accountant": statement.accountant,
+        "grid": statement.grid,
+        "second_opinion": second
+        and {
+            "accountant": second.accountant,
+            "epsilon": _finite(second.epsilon),
+            "error": second.epsilon_error,
+        },
+        "profile": [[at, _finite(value)] for at, value in profile(events)],
+        "households": {str(size): _finite(each.epsilon) for size, each in groups.items()},
+    }
+
+
+def _mechanism(plans: Sequence[RoundPlan]) -> dict[str, Any] | None:
+    """Return the parameters of the last plan, and over how many plans they held."""
+    if not plans:
+        return None
+    last = plans[-1]
+    training, update, secagg = last.training, last.update, last.secagg
+    norms = [plan.update.unit * (plan.training.clipping_norm or plan.update.clipping_norm) for plan in plans]
+    return {
+        "plans": len(plans),
+        "sampling_rate": training.sampling_rate,
+        "steps": training.steps,
+        "divisor": training.divisor,
+        "photos_per_person": training.photos_per_record,
+        "clipping_norm": {
+            "first": norms[0],
+            "last": norms[-1],
+            "smallest": min(norms),
+            "largest": max(norms),
+        },
+        "adaptive_clipping": update.adaptive is not None,
+        "update_bound": update.clipping_norm,
+        "noise": "Gaussian" if last.mode == "silo" else update.noise,
+        "noise_multiplier": training.noise_multiplier if last.mode == "silo" else update.noise_multiplier,
+        "noise_relative_to": "person" if last.mode == "silo" else "update bound",
+        "honest_survivors": update.honest_survivors,
+        "scale": update.scale,
+        "field_bits": secagg.field_bits,
+        "vector_length": secagg.vector_length,
+        "cohort": len(last.cohort),
+        "neighbours": secagg.neighbours,
+        "threshold": secagg.threshold,
+        "min_survivors": secagg.min_survivors,
     }
 
 
@@ -101,21 +192,50 @@ def _best(metrics: Iterable[Mapping[str, Any]]) -> dict[str, Any] | None:
 
 def _left(lines: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Sum what clients sent by kind of message and part: how many, how large, of what type."""
-    count: Counter[tuple[str, str]] = Counter()
-    total: Counter[tuple[str, str]] = Counter()
+    sizes: dict[tuple[str, str], list[int]] = defaultdict(list)
     kinds: dict[tuple[str, str], str] = {}
     for line in lines:
         if line["kind"] == "received":
             for name, part in line["parts"].items():
                 key = (line["message"], name)
-                count[key] += 1
-                total[key] += part["bytes"]
+                sizes[key].append(part["bytes"])
                 kinds[key] = f"{part['dtype']} vector" if "dtype" in part else "signed bytes"
     return [
-        {"message": message, "part": name, "type": kinds[message, name], "count": count[message, name],
-         "bytes": total[message, name]}
-        for message, name in sorted(count)
+        {"message": key[0], "part": key[1], "type": kinds[key], "count": len(found), "bytes": sum(found),
+         "smallest": min(found), "largest": max(found)}
+        for key, found in sorted(sizes.items())
     ]  # fmt: skip
+
+
+def _sent(lines: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    total: Counter[tuple[str, str]] = Counter()
+    for line in lines:
+        if line["kind"] == "asked":
+            for name, size in line["bytes"].items():
+                total[line["message"], name] += size
+    return [
+        {"message": message, "part": part, "bytes": total[message, part]} for message, part in sorted(total)
+    ]
+
+
+def _ledgers(run: Path) -> dict[str, Any] | None:
+    """Return how many ledgers of simulated devices there are and how many charges they hold; None without any."""
+    charges = [
+        sum(len(record.charges()) for record in read_log(path).records)
+        for path in sorted((run / "ledger").glob("*.jsonl"))
+    ]
+    if not charges:
+        return None
+    return {"devices": len(charges), "charges": sum(charges), "most": max(charges), "fewest": min(charges)}
+
+
+def _summary(result: AttackResult) -> dict[str, Any]:
+    """Return an attack's result without its pictures, which the page reads from the result's own file."""
+    return result.model_dump(mode="json", exclude={"figures"})
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _read(path: Path) -> bytes:

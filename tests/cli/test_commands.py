@@ -56,7 +56,7 @@ def test_simulate_report_and_ledger(mien, small_faces: str, tmp_path: Path) -> N
     )  # fmt: skip
     assert code == 0, text
     assert "ε = " in text
-    (run,) = tmp_path.iterdir()
+    (run,) = (path for path in tmp_path.iterdir() if path.name != ".mien")
     (run / "report.html").unlink()
     assert mien("report", run)[0] == 0
     assert (run / "report.html").exists()
