@@ -83,6 +83,8 @@ export function useAdviserState(token: string): Adviser {
     [api, fail],
   );
 
+  const activate = useCallback((card: number | null) => dispatch({ type: "active", card }), []);
+
   usePhotoUrl(state.photoUrl);
   useLook(state, api, dispatch, fail);
 
@@ -103,7 +105,7 @@ export function useAdviserState(token: string): Adviser {
       confirm: (attribute, answer) => dispatch({ type: "confirm", attribute, answer }),
       move: (landmarks, hairline) => dispatch({ type: "move", landmarks, hairline }),
       showResult: () => dispatch({ type: "go", phase: "result" }),
-      activate: (card) => dispatch({ type: "active", card }),
+      activate,
       react: async (rule, liked) => {
         if (!state.reading) return;
         try {
@@ -127,7 +129,7 @@ export function useAdviserState(token: string): Adviser {
       announce: (message) => dispatch({ type: "say", message }),
       request: () => lookRequest(state),
     }),
-    [state, api, fail, read],
+    [state, api, fail, read, activate],
   );
 }
 
@@ -151,7 +153,7 @@ function useLook(state: State, api: Api, dispatch: React.Dispatch<Action>, fail:
   current.current = reading?.id;
 
   useEffect(() => {
-    wanted.current = phase === "result" ? lookRequest(state) : null;
+    wanted.current = phase === "result" || phase === "questions" ? lookRequest(state) : null;
     if (!wanted.current || running.current) return;
     running.current = true;
     void (async () => {
@@ -164,7 +166,11 @@ function useLook(state: State, api: Api, dispatch: React.Dispatch<Action>, fail:
           // What was forgotten or replaced in the meantime must not come back.
           if (current.current === request.reading) dispatch({ type: "look", look });
         } catch (error) {
-          if (current.current === request.reading) fail(error);
+          if (current.current !== request.reading) continue;
+          // Points that were moved to where no face has them: the last good cards stay.
+          const folded = error instanceof ApiProblem && error.kind === "ConfigError" && request.landmarks;
+          if (folded) dispatch({ type: "kept", message: WORDS[request.preferences.language].points.refused });
+          else fail(error);
         }
         await new Promise((resolve) => window.setTimeout(resolve, REST));
       }

@@ -77,8 +77,12 @@ export function useTracking(video: RefObject<HTMLVideoElement | null>, api: Api,
         try {
           await one();
         } catch (error) {
-          if (current) fail(error);
-          return;
+          const busy = error instanceof ApiProblem && error.kind === "BusyError";
+          if (!busy) {
+            if (current) fail(error);
+            return;
+          }
+          await new Promise((resolve) => window.setTimeout(resolve, 200));
         }
         await new Promise((resolve) => window.requestAnimationFrame(resolve));
       }

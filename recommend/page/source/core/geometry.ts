@@ -52,7 +52,7 @@ export function estimatedHairline(landmarks: readonly Point[]): Point {
 export function headBox(landmarks: readonly Point[], [width, height]: readonly [number, number]): Box {
   const { unit, up } = frameOf(landmarks);
   const hairline = estimatedHairline(landmarks);
-  const top: Point = [hairline[0] + up[0] * 0.6 * unit, hairline[1] + up[1] * 0.6 * unit];
+  const top: Point = [hairline[0] + up[0] * 0.45 * unit, hairline[1] + up[1] * 0.45 * unit];
   const all = boundsOf([...landmarks, top]);
   const left = Math.max(0, Math.floor(all.x - 0.55 * unit));
   const upper = Math.max(0, Math.floor(all.y - 0.1 * unit));

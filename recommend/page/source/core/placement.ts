@@ -5,8 +5,10 @@ import { tint } from "./tint";
 import type { Card, Point } from "./types";
 
 const MAX_WIDTH = 900;
-/** How soft the edge of a zone is, in distances between the eyes. */
-const FEATHER = 0.035;
+/** How soft the edge of a part is, in distances between the eyes: as its brush or finger leaves it. */
+const FEATHER: Record<string, number> = {
+  base: 0.09, blush: 0.13, contour: 0.08, highlight: 0.07, brows: 0.02, eyes: 0.035, lips: 0.012, nose: 0.04, finish: 0.09,
+};
 /** A difference (ΔE2000) below this is not painted: the colour vanishes on the skin. */
 const SEEN = 1;
 
@@ -33,16 +35,17 @@ export function paintPlacement({ image, head, width, cards, landmarks, strength,
   bare.drawImage(image, head.x, head.y, head.width, head.height, 0, 0, before.width, before.height);
   painted.drawImage(before, 0, 0);
   const openings = new Path2D(eyesAndMouth(landmarks));
-  const blur = FEATHER * frameOf(landmarks).unit * scale;
+  const unit = frameOf(landmarks).unit * scale;
   for (const card of cards) {
     const colour = card.colours[0];
     if (!colour || colour.difference < SEEN) continue;
     const outlines = card.where.flatMap((place) => place.outlines);
     if (outlines.length === 0) continue;
+    const blur = (FEATHER[card.domain] ?? 0.04) * unit;
     const box = inside(boundsOf(outlines.flatMap(({ points }) => points)), head, scale, 3 * blur, after);
     if (!box) continue;
     const zone = new Path2D(outlines.map(pathOf).join(""));
-    const mask = maskOf(zone, openings, box, head, scale, Math.min(blur, box.height / 8));
+    const mask = maskOf(zone, openings, box, head, scale, blur);
     const pixels = painted.getImageData(box.x, box.y, box.width, box.height);
     tint(pixels.data, mask, colour.bare, colour.on_skin, strength);
     painted.putImageData(pixels, box.x, box.y);

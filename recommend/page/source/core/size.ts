@@ -1,4 +1,10 @@
-import { type RefObject, useEffect, useState } from "react";
+import { type CSSProperties, type RefObject, useEffect, useState } from "react";
+import type { Box } from "./geometry";
+
+/** The proportions of the shown part of the photo, for the style sheets. */
+export function ratioOf({ width, height }: Box): CSSProperties {
+  return { "--ratio": (width / height).toFixed(4) } as CSSProperties;
+}
 
 /** The width of an element in CSS pixels, followed as it changes. */
 export function useWidth(element: RefObject<Element | null>, first = 480): number {

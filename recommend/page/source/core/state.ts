@@ -48,6 +48,7 @@ export type Action =
   | { type: "liked"; rule: string; liked: boolean }
   | { type: "problem"; problem: ApiProblem | Problem | null }
   | { type: "say"; message: string }
+  | { type: "kept"; message: string }
   | { type: "forget"; message: string };
 
 export function initialState(language: Language): State {
@@ -90,7 +91,7 @@ export function reduce(state: State, action: Action): State {
       };
     }
     case "go":
-      return { ...state, phase: action.phase, problem: null };
+      return { ...state, phase: action.phase, problem: null, fresh: new Set() };
     case "photos":
       return {
         ...state,
@@ -121,6 +122,8 @@ export function reduce(state: State, action: Action): State {
       return { ...state, problem: action.problem, busy: action.problem ? null : state.busy };
     case "say":
       return { ...state, message: action.message };
+    case "kept":
+      return { ...state, busy: null, message: action.message };
     case "forget":
       return { ...initialState(state.language), options: state.options, preferences: fresh(state), message: action.message };
   }

@@ -7,6 +7,7 @@ export const en = {
   skip: "Skip to the content",
   language: "Language",
   loading: "Opening…",
+  colon: ": ",
   bytes: (n: number) => (n < 1000 ? `${n} bytes` : n < 1e6 ? `${(n / 1e3).toFixed(0)} kB` : `${(n / 1e6).toFixed(1)} MB`),
 
   welcome: {
@@ -73,7 +74,7 @@ export const en = {
   result: {
     heading: "Your look",
     total: (cards: number, minutes: number) => `${cards} cards, about ${minutes} minutes`,
-    tabs: { cards: "Cards", steps: "Step by step", reading: "What was read", you: "Your answers" },
+    tabs: { cards: "Cards", steps: "Steps", reading: "Measures", you: "Answers" },
     views: { zones: "Zones", preview: "Preview", points: "Points" },
     viewLabel: "What the photo shows",
     figure: (cards: number) => `Your photo with the zones of ${cards} cards drawn on it. Each number is a card.`,
@@ -129,7 +130,7 @@ export const en = {
 
   reading: {
     heading: "What was read",
-    lead: "Each line: your value, the range it is likely in, and its place among the reference faces. Near an edge it stays undecided, and you can say what is right.",
+    lead: "Each line: your value, the range it is likely in, and its place among the reference faces; the band is the middle 70 of 100 of them. Near an edge it stays undecided, and you can say what is right.",
     summary: "In short",
     photo: "About the photo",
     goodPhoto: "The photo is good for everything that was read.",
@@ -158,11 +159,13 @@ export const en = {
     },
     handle: (group: string, n: number, of: number) => `${group}, point ${n} of ${of}`,
     hairline: "Hairline",
+    figure: "Your photo with the points that were found on it.",
     whole: (group: string) => `${group}, whole`,
     keys: "Drag, or focus a point and use the arrow keys; with Shift it moves farther.",
     resetGroup: "Put this part back",
     resetAll: "Put all back",
     at: (x: number, y: number) => `${x} across, ${y} down`,
+    refused: "No face has its points there. The cards stay as they were.",
     sides: "Right and left are your own.",
   },
 
@@ -186,7 +189,7 @@ export const en = {
     remote: "Requests of this page to anywhere else",
     remoteBytes: "Bytes in them",
     refused: "Refused by the page's policy",
-    local: (n: number, bytes: string) => `${n} answers from this device, ${bytes}`,
+    local: (n: number, bytes: string) => `${n} answers, ${bytes}`,
     localLabel: "Between this page and this device",
     memory: "Photos held in memory",
     unknown: "not known: the adviser does not answer",

@@ -13,3 +13,8 @@ export function firstLanguage(wanted: readonly string[] = navigator.languages): 
   const known = wanted.find((tag) => /^(zh|en)\b/i.test(tag));
   return known?.toLowerCase().startsWith("zh") ? "zh" : "en";
 }
+
+/** A name as the beginning of a line: "an evening out" becomes "An evening out". */
+export function capital(name: string): string {
+  return name.charAt(0).toUpperCase() + name.slice(1);
+}

@@ -7,6 +7,7 @@ export const zh: Words = {
   skip: "跳到正文",
   language: "语言",
   loading: "正在打开…",
+  colon: "：",
   bytes: (n) => (n < 1000 ? `${n} 字节` : n < 1e6 ? `${(n / 1e3).toFixed(0)} kB` : `${(n / 1e6).toFixed(1)} MB`),
 
   welcome: {
@@ -73,7 +74,7 @@ export const zh: Words = {
   result: {
     heading: "你的妆容",
     total: (cards, minutes) => `${cards} 张卡片，约 ${minutes} 分钟`,
-    tabs: { cards: "卡片", steps: "逐步进行", reading: "读到了什么", you: "你的回答" },
+    tabs: { cards: "卡片", steps: "步骤", reading: "测量", you: "回答" },
     views: { zones: "区域", preview: "预览", points: "定位点" },
     viewLabel: "照片上显示什么",
     figure: (cards) => `你的照片，上面画出了 ${cards} 张卡片的区域，每个数字对应一张卡片。`,
@@ -129,7 +130,7 @@ export const zh: Words = {
 
   reading: {
     heading: "读到了什么",
-    lead: "每一行是你的数值、可能的区间，以及在参考面孔中的位置。接近分界时保持“未定”，由你来说哪个对。",
+    lead: "每一行是你的数值、可能的区间，以及在参考面孔中的位置；色带是居中的 70%。接近分界时保持“未定”，由你来说哪个对。",
     summary: "概要",
     photo: "关于照片",
     goodPhoto: "照片质量良好，可以读取全部项目。",
@@ -158,11 +159,13 @@ export const zh: Words = {
     },
     handle: (group, n, of) => `${group}，第 ${n} 点，共 ${of} 点`,
     hairline: "发际线",
+    figure: "你的照片，上面是找到的定位点。",
     whole: (group) => `${group}，整体`,
     keys: "拖动，或选中一个点后用方向键移动；按住 Shift 移动得更远。",
     resetGroup: "还原这一部分",
     resetAll: "全部还原",
     at: (x, y) => `横 ${x}，纵 ${y}`,
+    refused: "没有脸的定位点会在那里，卡片保持不变。",
     sides: "左右以你自己为准。",
   },
 
@@ -186,7 +189,7 @@ export const zh: Words = {
     remote: "本页发往别处的请求",
     remoteBytes: "其中的字节数",
     refused: "被本页策略拒绝的请求",
-    local: (n, bytes) => `来自本机的 ${n} 个回答，共 ${bytes}`,
+    local: (n, bytes) => `${n} 个回答，${bytes}`,
     localLabel: "本页与本机之间",
     memory: "内存中的照片",
     unknown: "未知：顾问程序没有回答",

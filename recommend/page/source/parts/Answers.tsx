@@ -1,7 +1,7 @@
 import { Disclosure, DisclosurePanel, Heading, Button, Radio, RadioGroup, Label, Switch } from "react-aria-components";
 import { useAdviser } from "../core/adviser";
 import type { Attribute, Choice, Named } from "../core/types";
-import { useWords } from "../language";
+import { capital, useWords } from "../language";
 import { Arrow } from "./Icons";
 import { Pick } from "./Pick";
 
@@ -116,7 +116,7 @@ function Choices({
       <div className="chips">
         {choices.map(({ id, name }) => (
           <Radio key={id} value={id} className="chip">
-            {name}
+            {capital(name)}
           </Radio>
         ))}
       </div>

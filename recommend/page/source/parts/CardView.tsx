@@ -5,6 +5,7 @@ import { useWords } from "../language";
 import { Arrow, Cross, Heart, Star } from "./Icons";
 import { Swatches } from "./Swatches";
 import { ValueBar } from "./ValueBar";
+import { Vignette } from "./Vignette";
 
 const STARTERS = 3;
 
@@ -48,7 +49,10 @@ export function CardView({ card }: { card: Card }) {
           <span>{words.minutes(card.minutes)}</span>
         </p>
       </header>
-      <Where card={card} />
+      <div className="card-place">
+        <Where card={card} />
+        <Vignette card={card} colour={domain?.colour} />
+      </div>
       <ol className="steps">
         {card.steps.map((step) => (
           <li key={step}>{step}</li>
@@ -78,13 +82,15 @@ export function CardView({ card }: { card: Card }) {
 }
 
 function Where({ card }: { card: Card }) {
-  const words = useWords().card;
+  const { colon, card: words } = useWords();
   if (card.where.length === 0) return <p className="where quiet">{words.noZone}</p>;
   return (
     <div className="where">
       {card.where.map((place) => (
         <p key={place.zone}>
-          <strong>{place.name}</strong> {place.text}
+          <strong>{place.name}</strong>
+          {colon}
+          {place.text}
         </p>
       ))}
       {card.where.some((place) => place.estimated_hairline) && <p className="quiet">{words.estimated}</p>}
@@ -93,7 +99,7 @@ function Where({ card }: { card: Card }) {
 }
 
 function WhyPanel({ card }: { card: Card }) {
-  const words = useWords().card;
+  const { colon, card: words } = useWords();
   return (
     <div className="why">
       {card.why.map((reason) => (
@@ -127,7 +133,9 @@ function WhyPanel({ card }: { card: Card }) {
           <ul className="why-not">
             {card.why_not.map((other) => (
               <li key={other.rule}>
-                <strong>{other.title}</strong> {other.reason}
+                <strong>{other.title}</strong>
+                {colon}
+                {other.reason}
               </li>
             ))}
           </ul>
@@ -143,11 +151,11 @@ function Reaction({ card }: { card: Card }) {
   const liked = state.liked[card.rule];
   return (
     <div className="reaction" role="group" aria-label={card.title}>
-      <ToggleButton className="react" isSelected={liked === true} onChange={() => void react(card.rule, true)}>
+      <ToggleButton className="react" isSelected={liked === true} onChange={() => liked !== true && void react(card.rule, true)}>
         <Heart />
         {words.like}
       </ToggleButton>
-      <ToggleButton className="react" isSelected={liked === false} onChange={() => void react(card.rule, false)}>
+      <ToggleButton className="react" isSelected={liked === false} onChange={() => liked !== false && void react(card.rule, false)}>
         <Cross />
         {words.dislike}
       </ToggleButton>

@@ -4,7 +4,7 @@ import {
   type Box, boundsOf, estimatedHairline, headBox, type Label, outlinesOf, placeLabels, zoomBox,
 } from "../core/geometry";
 import { GROUPS, type GroupName } from "../core/handles";
-import { useWidth } from "../core/size";
+import { ratioOf, useWidth } from "../core/size";
 import type { Card, Point } from "../core/types";
 import { useWords } from "../language";
 import { Handles, Mesh } from "./Handles";
@@ -27,7 +27,7 @@ export function FaceFigure({
   onPick: (card: Card) => void;
 }) {
   const { state, activate } = useAdviser();
-  const words = useWords().result;
+  const { result: words, points: { figure: pointsFigure } } = useWords();
   const svg = useRef<SVGSVGElement>(null);
   const width = useWidth(svg);
   const read = state.reading!.reading;
@@ -48,13 +48,13 @@ export function FaceFigure({
     onPick(card);
   };
   return (
-    <div className={numbered ? "figure numbered" : "figure"}>
+    <div className={numbered ? "figure numbered" : "figure"} style={ratioOf(head)}>
       <svg
         ref={svg}
         className="photo"
         viewBox={`${head.x} ${head.y} ${head.width} ${head.height}`}
         role="img"
-        aria-label={words.figure(cards.length)}
+        aria-label={group ? pointsFigure : words.figure(cards.length)}
       >
         <clipPath id="frame">
           <rect {...head} rx={(12 * head.width) / width} />
@@ -87,7 +87,7 @@ export function FaceFigure({
         <button
           key={label.card.rule}
           type="button"
-          className={`number ${label.side}${state.active !== null && label.card !== active ? " dim" : ""}`}
+          className={`number ${label.side}`}
           style={{ top: `${((label.row - head.y) / head.height) * 100}%`, backgroundColor: colourOf(label.card) }}
           aria-label={words.showCard(label.card.number, label.card.title)}
           aria-pressed={label.card === active}
@@ -110,7 +110,7 @@ export function FaceFigure({
 function viewOf(head: Box, landmarks: readonly Point[], card: Card | null, group: GroupName | null): Box {
   if (group === "jaw") return head;
   if (group === "hairline") return zoomBox(boundsOf([estimatedHairline(landmarks), landmarks[17]!, landmarks[26]!]), head, 1.5, 0.8);
-  if (group) return zoomBox(boundsOf(GROUPS[group].flat().map((index) => landmarks[index]!)), head, 1.9);
+  if (group) return zoomBox(boundsOf(GROUPS[group].flat().map((index) => landmarks[index]!)), head, 1.6, 0.24);
   const outlines = card ? outlinesOf(card) : [];
   return outlines.length > 0 ? zoomBox(boundsOf(outlines.flatMap(({ points }) => points)), head, 1.5, 0.45) : head;
 }

@@ -1,6 +1,6 @@
 import { useMove } from "react-aria/useMove";
 import { useAdviser } from "../core/adviser";
-import { type Box, frameOf } from "../core/geometry";
+import { type Box, boundsOf, frameOf } from "../core/geometry";
 import { type GroupName, GROUPS, moved, samePoints, STROKES } from "../core/handles";
 import type { Point } from "../core/types";
 import { useWords } from "../language";
@@ -8,6 +8,8 @@ import { useWords } from "../language";
 /** Steps of the arrow keys, in hundredths of the distance between the eyes. */
 const STEP = 1;
 const LARGE_STEP = 5;
+/** In CSS pixels. */
+const BELOW = 34;
 
 /** The points of one group as buttons that can be dragged, or moved by the arrow keys. */
 export function Handles({
@@ -42,7 +44,7 @@ export function Handles({
     );
   }
   const entries = GROUPS[group];
-  const centre = middle(entries.flat().map((index) => landmarks[index]!));
+  const all = entries.flat().map((index) => landmarks[index]!);
   return (
     <>
       {entries.map((indices, index) => (
@@ -55,10 +57,16 @@ export function Handles({
         />
       ))}
       {group !== "lip_line" && (
-        <Handle {...common} whole at={centre} label={words.whole(name)} onShift={(by) => shift(entries.flat(), by)} />
+        <Handle {...common} whole at={group === "jaw" ? middle(all) : below(all, BELOW * perPixel)} label={words.whole(name)} onShift={(by) => shift(entries.flat(), by)} />
       )}
     </>
   );
+}
+
+/** Where the handle of a whole part is: under it, clear of its points. */
+function below(points: readonly Point[], distance: number): Point {
+  const { x, y, width, height } = boundsOf(points);
+  return [x + width / 2, y + height + distance];
 }
 
 function middle(points: readonly Point[]): Point {

@@ -1,5 +1,6 @@
 import { useId } from "react";
 import type { Named } from "../core/types";
+import { capital } from "../language";
 
 /**
  * One of several, folded into the browser's own list: it is the most familiar control on every device, and
@@ -20,13 +21,13 @@ export function Pick({
   return (
     <div className="pick">
       <label htmlFor={id} className={quietLabel ? "unseen" : undefined}>
-        {label}
+        {capital(label)}
       </label>
       <select id={id} value={value ?? ""} onChange={(event) => onChange(event.target.value || null)}>
-        {empty !== null && <option value="">{empty}</option>}
+        {empty !== null && <option value="">{capital(empty)}</option>}
         {choices.map((choice) => (
           <option key={choice.id} value={choice.id}>
-            {choice.name}
+            {capital(choice.name)}
           </option>
         ))}
       </select>

@@ -3,7 +3,7 @@ import { Slider, SliderThumb, SliderTrack, Label } from "react-aria-components";
 import { useAdviser } from "../core/adviser";
 import { headBox } from "../core/geometry";
 import { paintPlacement } from "../core/placement";
-import { useWidth } from "../core/size";
+import { ratioOf, useWidth } from "../core/size";
 import type { Card } from "../core/types";
 import { useWords } from "../language";
 
@@ -37,7 +37,7 @@ export function PreviewFigure({ cards }: { cards: readonly Card[] }) {
   }, [url, head, width, cards, landmarks, strength]);
 
   return (
-    <div className="preview">
+    <div className="preview" style={ratioOf(head)}>
       <div className="compare" style={{ aspectRatio: `${head.width} / ${head.height}` }}>
         <canvas ref={before} role="img" aria-label={words.describe} />
         <canvas ref={after} aria-hidden="true" style={{ clipPath: `inset(0 0 0 ${divider}%)` }} />

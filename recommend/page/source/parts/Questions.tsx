@@ -3,6 +3,7 @@ import { useAdviser } from "../core/adviser";
 import { useWords } from "../language";
 import { Answers } from "./Answers";
 import { Arrow } from "./Icons";
+import { Notices } from "./Notices";
 
 /** Two questions while the photo is read; whatever else could be told is folded away. */
 export function Questions() {
@@ -44,9 +45,12 @@ function PhotoState() {
   }
   if (!state.reading || !state.photoUrl) return null;
   return (
-    <figure className="photo-read">
-      <img src={state.photoUrl} alt="" />
-      <figcaption role="status">{words.ready}</figcaption>
-    </figure>
+    <>
+      <figure className="photo-read">
+        <img src={state.photoUrl} alt="" />
+        <figcaption role="status">{words.ready}</figcaption>
+      </figure>
+      <Notices />
+    </>
   );
 }

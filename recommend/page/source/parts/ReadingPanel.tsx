@@ -1,7 +1,8 @@
 import { useAdviser } from "../core/adviser";
 import type { Attribute, Measurement } from "../core/types";
-import { useWords } from "../language";
+import { capital, useWords } from "../language";
 import { AskedPick } from "./Answers";
+import { Notices } from "./Notices";
 import { Pick } from "./Pick";
 import { ValueBar } from "./ValueBar";
 
@@ -21,13 +22,7 @@ export function ReadingPanel() {
       <section>
         <h2>{words.photo}</h2>
         {look.notices.length === 0 && <p>{words.goodPhoto}</p>}
-        <ul className="notices">
-          {look.notices.map((notice) => (
-            <li key={notice.code}>
-              <strong>{notice.text}</strong> {notice.next}
-            </li>
-          ))}
-        </ul>
+        <Notices />
       </section>
       <section>
         <h2>{words.summary}</h2>
@@ -78,9 +73,9 @@ function Measure({ attribute, found }: { attribute: Attribute; found: Measuremen
   const why = found.undecided.includes("near_cut") ? words.nearCut : words.blocked;
   return (
     <li className={decided ? "measure" : "measure open"} data-attribute={attribute.id}>
-      <h3>{attribute.name}</h3>
+      <h3>{capital(attribute.name)}</h3>
       <p className="measure-answer">
-        {name ?? words.undecided}
+        {capital(name ?? words.undecided)}
         {told && <small> {words.told}</small>}
         {!decided && <small> {why}</small>}
       </p>

@@ -8,6 +8,7 @@ import { Answers } from "./Answers";
 import { CardList } from "./CardList";
 import { FaceFigure } from "./FaceFigure";
 import { Legend } from "./Legend";
+import { Notices } from "./Notices";
 import { PhotoButton } from "./PhotoButton";
 import { PointsPanel } from "./PointsPanel";
 import { PreviewFigure } from "./PreviewFigure";
@@ -20,7 +21,7 @@ const TABS: TabName[] = ["cards", "steps", "reading", "you"];
 
 /** The look: the photo on one side, the cards, the steps and what was read on the other. */
 export function Result() {
-  const { state, announce, activate } = useAdviser();
+  const { state, announce } = useAdviser();
   const words = useWords().result;
   const [tab, setTab] = useState<TabName>("cards");
   const [view, setView] = useState<View>("zones");
@@ -77,17 +78,14 @@ export function Result() {
         )}
         {view === "points" ? (
           <PointsPanel group={group} onGroup={setGroup} />
-        ) : (
+        ) : stepping ? null : (
           <Legend cards={cards} hidden={hidden} onHidden={setHidden} />
         )}
       </section>
       <Tabs
         className="tabs"
         selectedKey={tab}
-        onSelectionChange={(key) => {
-          setTab(key as TabName);
-          if (key !== "steps") activate(null);
-        }}
+        onSelectionChange={(key) => setTab(key as TabName)}
       >
         <TabList className="tab-list" aria-label={words.heading}>
           {TABS.map((name) => (
@@ -97,6 +95,7 @@ export function Result() {
           ))}
         </TabList>
         <TabPanel id="cards" className="tab-panel">
+          <Notices />
           <CardList cards={cards} />
         </TabPanel>
         <TabPanel id="steps" className="tab-panel">

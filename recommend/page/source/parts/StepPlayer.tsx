@@ -14,7 +14,7 @@ interface Step {
 /** One step at a time in large words, with its zone enlarged on the photo. */
 export function StepPlayer({ cards }: { cards: readonly Card[] }) {
   const { activate, state } = useAdviser();
-  const words = useWords().player;
+  const { colon, player: words } = useWords();
   const steps = useMemo<Step[]>(() => cards.flatMap((card) => card.steps.map((_, step) => ({ card, step }))), [cards]);
   const [index, setIndex] = useState(0);
   const at = Math.min(index, steps.length - 1);
@@ -22,7 +22,10 @@ export function StepPlayer({ cards }: { cards: readonly Card[] }) {
   const number = current?.card.number ?? null;
   const box = useRef<HTMLDivElement>(null);
 
-  useEffect(() => activate(number), [number, activate]);
+  useEffect(() => {
+    activate(number);
+    return () => activate(null);
+  }, [number, activate]);
 
   if (!current) return null;
   const { card, step } = current;
@@ -59,7 +62,9 @@ export function StepPlayer({ cards }: { cards: readonly Card[] }) {
         <p className="where">
           {card.where.map((place) => (
             <span key={place.zone}>
-              <strong>{place.name}</strong> {place.text}{" "}
+              <strong>{place.name}</strong>
+              {colon}
+              {place.text}{" "}
             </span>
           ))}
         </p>
