@@ -2,9 +2,11 @@
 
 from models import (
     attributes,
+    backbones,
     face_cnn,
     face_shape,
     hsanet,
+    multi_attribute,
     nose,
     private_head,
     public_head,
@@ -15,9 +17,11 @@ from models import (
 
 __all__ = [
     "attributes",
+    "backbones",
     "face_cnn",
     "face_shape",
     "hsanet",
+    "multi_attribute",
     "nose",
     "private_head",
     "public_head",

@@ -18,7 +18,7 @@ from models.weights import float_buffers
 LARGE = {"nose_paper", "resnet50", "hsanet_x", "hsanet_3x3"} | {
     f"{name}_private" for name in ("resnet50", "hsanet_x", "hsanet_3x3")
 }
-LARGE.add("hsanet_embedder")
+LARGE |= {"hsanet_embedder", "vgg11", "resnet18"}
 SMALL = sorted(set(registry.names()) - LARGE)
 
 
