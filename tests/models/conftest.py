@@ -22,6 +22,7 @@ def tiny_batch() -> Batch:
         shapes = {
             "jaw": (8,),
             "embedding": (128,),
+            "advice": (29,),
             "skin": (3, side, side),
             "nose": (3, side, side),
             "face": (3, side, side),
