@@ -47,7 +47,7 @@ def planted(name: str) -> Build:
     return FAULTS[name].plant()
 
 
-def _weaker(factor: float) -> Build:
+def weaker_noise(factor: float) -> Build:
     """Return a build that charges for the promised noise and adds ``factor`` of it."""
 
     def trainer(model: nn.Module, *, noise_multiplier: float, **options: Any) -> Trainer:
@@ -221,11 +221,11 @@ def _open_gate() -> Build:
 
 FAULTS: Mapping[str, Fault] = {
     "half-noise": Fault(
-        lambda: _weaker(0.5), "half of the promised noise, in the optimizer and in the clients' shares",
+        lambda: weaker_noise(0.5), "half of the promised noise, in the optimizer and in the clients' shares",
         ("optimizer: noise level", "cohort, skellam: noise level", "cohort, discrete_gaussian: noise level"),
     ),
     "less-noise": Fault(
-        lambda: _weaker(0.95), "5 % less noise than promised",
+        lambda: weaker_noise(0.95), "5 % less noise than promised",
         ("optimizer: noise level", "cohort, skellam: noise level", "cohort, discrete_gaussian: noise level"),
     ),
     "wrong-divisor": Fault(

@@ -1,0 +1,1 @@
+"""Attacks on a run and on this build: one file and one registration each (see ``registry``)."""
