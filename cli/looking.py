@@ -45,15 +45,21 @@ class Output:
     def check(self) -> None:
         """Raise ConfigError now, not after the work, where something could not be written."""
         if self.picture is not None and self.picture.suffix.lower() not in _PICTURES:
-            raise ConfigError(f"{self.picture}: expected a picture ending in {', '.join(_PICTURES)}. Choose one.")
+            raise ConfigError(
+                f"{self.picture}: expected a picture ending in {', '.join(_PICTURES)}. Choose one."
+            )
         if self.sheet is not None:
             if self.sheet.suffix.lower() not in (".html", ".pdf"):
-                raise ConfigError(f"{self.sheet}: expected a page ending in .html or .pdf. Choose one of these.")
+                raise ConfigError(
+                    f"{self.sheet}: expected a page ending in .html or .pdf. Choose one of these."
+                )
             if self.sheet.suffix.lower() == ".pdf":
                 find_browser()
         for path in (self.picture, self.sheet):
             if path is not None and not path.parent.is_dir():
-                raise ConfigError(f"{path.parent} is not a folder: expected one to write {path.name} in. Make it.")
+                raise ConfigError(
+                    f"{path.parent} is not a folder: expected one to write {path.name} in. Make it."
+                )
 
 
 def show_look(
@@ -120,7 +126,7 @@ def language_of_locale() -> Literal["en", "zh"]:
 
 def parse_confirmed(answers: list[str]) -> dict[str, str]:
     """Turn ``KEY=VALUE`` answers into a dictionary; raise ConfigError for anything else."""
-    confirmed = {}
+    confirmed: dict[str, str] = {}
     for answer in answers:
         key, equals, value = (part.strip() for part in answer.partition("="))
         if not (key and equals and value):

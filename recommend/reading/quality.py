@@ -33,6 +33,8 @@ OF_POSE: frozenset[Code] = frozenset({"turned", "tilted", "eyes_closed", "mouth_
 SMALL_FACE = 18.0  # pixels between the eyes
 UNSTEADY = 0.06  # eye distances
 BLUR = -3.25
+CLIPPED = 250  # of 255
+LEAST_UNCLIPPED = 0.2  # share of the face; below it the whole face counts
 DARKEST = 0.02  # luminance below which noise would pass for detail
 DARK_SCENE, DARK_EYE_WHITE = 0.16, 0.035  # luminance, 0..1
 BLOWN_SHARE = 0.12
@@ -130,6 +132,11 @@ def detail(image: NDArray[np.uint8], points: Points) -> float:
     small = np.asarray(face.resize((width, height), Image.Resampling.BOX))
     tone = np.log(luminance(srgb8_to_linear(small)) + DARKEST)
     laplacian = tone[1:-1, :-2] + tone[1:-1, 2:] + tone[:-2, 1:-1] + tone[2:, 1:-1] - 4 * tone[1:-1, 1:-1]
+    # Where a channel is clipped there is no texture to see, sharp or not: such places say nothing.
+    whole = small.max(axis=2) < CLIPPED
+    inner = whole[1:-1, :-2] & whole[1:-1, 2:] & whole[:-2, 1:-1] & whole[2:, 1:-1] & whole[1:-1, 1:-1]
+    if inner.mean() > LEAST_UNCLIPPED:
+        laplacian, tone = laplacian[inner], tone[whole]
     return float(np.log(laplacian.var() + 1e-6) - np.log(tone.var() + 1e-6))
 
 

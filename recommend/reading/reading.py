@@ -32,7 +32,7 @@ from recommend.reading.skin import SkinReading, assemble, read_skin
 SHAPE_LEAD = 0.15  # a shape is decided at p ≥ .5 when the next one is this far behind
 SHAPE_SURE = 0.5
 FIRST_SIDE = 512  # pixels: a face that fills a seventh of the photo is found in half the time
-DEPTH_SURE = 0.85  # of a set of depths; half a stop must not turn the advice
+DEPTH_SURE = 0.9  # of a set of depths: the level of the intervals; half a stop must not turn the advice
 
 Region = tuple[float, float, float, float]  # left, top, right, bottom as fractions of the picture
 
