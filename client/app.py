@@ -5,7 +5,8 @@ message    the coordinator sends                       the device answers
 ========== =========================================== ==========================================
 enrol      the run's name                              its public keys, signed
 setup      a round's plan and the neighbours' keys     encrypted shares for its neighbours
-train      the plan's model, the shares dealt to it    one masked vector, and a signed header
+train      the plan's model, the shares dealt to it,   one masked vector, a signed header, and the hash
+           the hash of this device's last charge       of this round's charge
 unmask     who survived, and the next round's set-up   locked shares, and the next round's shares
 ========== =========================================== ==========================================
 
@@ -79,9 +80,15 @@ def train(message: Message, context: Context) -> Message:
         request = bytes_part(parts, "upload")
         with device.secagg("train", request) as client:
             plan = client.plan_of(request)
-            vector = take_part(device, plan, array_part(parts, "weights"), context.node_config)
-            header, masked = client.upload(request, vector)
-        return Answer({"header": header, "vector": masked}, plan)
+            witnessed = (
+                bytes_part(parts, "receipt").decode("ascii", "replace") if "receipt" in parts else None
+            )
+            result = take_part(device, plan, array_part(parts, "weights"), context.node_config, witnessed)
+            header, masked = client.upload(request, result.vector)
+        answer: dict[str, Part] = {"header": header, "vector": masked}
+        if result.receipt is not None:
+            answer["receipt"] = result.receipt.encode()
+        return Answer(answer, plan)
 
     return _answer(TRAIN, message, context, work)
 

@@ -3,12 +3,15 @@
 G1. The charge is on the disk before training starts; a crash after it wastes budget, never privacy.
 G2. What is returned is a function of the plan, the global weights and this device's photos whose dependence on
     any one person is bounded as :func:`privacy.accounting.of_plan.event_of` says, noise share included.
-G3. Count and loss are in the vector only where the plan promises no differential privacy.
+G3. A charge that the coordinator witnessed and the ledger lacks stops the device: its ledger was rolled back, and
+    would let people pay less than they have. A coordinator that lies about it can only make the device refuse.
+G4. Count and loss are in the vector only where the plan promises no differential privacy.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,13 +26,27 @@ from privacy.contribution import contribute
 from privacy.plan import RoundPlan
 
 
+@dataclass(frozen=True)
+class Participation:
+    """What one round of one device gave."""
+
+    vector: NDArray[np.int32] | NDArray[np.int64]
+    """int [vector_length], ready to be masked."""
+    receipt: str | None
+    """Hash of the ledger's charge, which the coordinator may keep; None where nothing was charged."""
+
+
 def take_part(
-    device: Device, plan: RoundPlan, weights: NDArray[np.generic], node_config: Mapping[str, object]
-) -> NDArray[np.int32] | NDArray[np.int64]:
-    """Return this device's vector for one round, int [vector_length], ready to be masked.
+    device: Device,
+    plan: RoundPlan,
+    weights: NDArray[np.generic],
+    node_config: Mapping[str, object],
+    witnessed: str | None = None,
+) -> Participation:
+    """Take part in one round. ``witnessed`` is the receipt that the coordinator kept of an earlier one.
 
     Raises ProtocolError where the weights are not those of the plan, BudgetExceededError where the device has
-    spent its budget, and what preparing its photos raises.
+    spent its budget, LedgerError where its ledger lacks the witnessed charge, and what preparing its photos raises.
     """
     config = device.config
     model = build(plan.model, seed=config.seed, **config.model.options)
@@ -44,19 +61,25 @@ def take_part(
         raise ProtocolError(f"round {plan.round}: the global weights are not those that the plan names")
 
     table = device.table(node_config)
-    _charge(device, plan)
+    receipt = _charge(device, plan, witnessed)
     number = str(plan.round)
     result = LocalTraining(model, layout, table, plan, device.source("train", number)).run(vector)
-    return contribute(result, plan, device.source("rounding", number), device.source("noise", number))
+    encoded = contribute(result, plan, device.source("rounding", number), device.source("noise", number))
+    return Participation(encoded, receipt)
 
 
-def _charge(device: Device, plan: RoundPlan) -> None:
-    """Pay for the round. A plan without privacy is not paid for but has to be what the device was set to."""
+def _charge(device: Device, plan: RoundPlan, witnessed: str | None) -> str | None:
+    """Pay for the round from a ledger that was not rolled back, and return the charge's hash.
+
+    A plan without privacy is not paid for but has to be what the device was set to.
+    """
     if plan.mode == "none":
         if device.config.privacy.mode != "none":
             raise PolicyError(
                 "the plan has no differential privacy, and this device was not set to do without"
             )
-        return
+        return None
     with device.ledger() as ledger:
-        ledger.charge(PURPOSE, plan.run, plan.round, plan.hash.hex(), event_of(plan))
+        if witnessed is not None:
+            ledger.confirm(witnessed)
+        return ledger.charge(PURPOSE, plan.run, plan.round, plan.hash.hex(), event_of(plan)).hash

@@ -58,7 +58,7 @@ class LocalTraining:
         return LocalResult(update, len(self._persons), loss_sum, loss_count)
 
     def _clipped_sum(self) -> LocalResult:
-        """Return −Σ clipped gradients over one Poisson sample, which may be empty, and how many were not clipped."""
+        """Return −Σ clipped gradients over one Poisson sample, and how many were clipped; it may be empty."""
         settings, result = self._settings, np.zeros(self._layout.length, np.float32)
         if settings.clipping_norm is None:
             raise ValueError("a distributed plan without a clipping norm")

@@ -184,8 +184,8 @@ class RunConfig(_Section):
         if mode == "silo":
             raise ValueError(
                 "privacy.adaptive.enabled with privacy.mode 'silo': a silo trusts no noise but its own, so it "
-                "would have to noise the count of its own few persons in each local step, which tells next to nothing; "
-                "use mode 'distributed' or 'device', or a fixed clipping_norm"
+                "would have to noise the count of its own few persons in each local step, which tells next to "
+                "nothing; use mode 'distributed' or 'device', or a fixed clipping_norm"
             )
         if mode == "none":
             raise ValueError(

@@ -5,6 +5,10 @@ E1. A reply leaves the device only if every part of it is listed here for its ki
 E2. The only array that can leave is the masked vector, and it has exactly the plan's length and word size.
 E3. No metric, count, loss, name of a person, or label is on the list: what the coordinator learns of them is
     inside the masked vector or not at all.
+
+``receipt`` is the hash of the ledger's charge for this round: 64 hexadecimal digits that tell nothing without the
+ledger, which starts with a random number. The coordinator hands it back with the next round
+(:meth:`privacy.ledger.ledger.Ledger.confirm`).
 """
 
 from __future__ import annotations
@@ -39,7 +43,7 @@ _SETUP = {"setup": _Bytes(64 * _MIB)}
 ALLOWED: Mapping[str, Mapping[str, _Bytes | _MaskedVector]] = {
     ENROL: {"enrolment": _Bytes(4 * _KIB), **_REFUSAL},
     SETUP: {**_SETUP, **_REFUSAL},
-    TRAIN: {"header": _Bytes(64 * _KIB), "vector": _MaskedVector(), **_REFUSAL},
+    TRAIN: {"header": _Bytes(64 * _KIB), "vector": _MaskedVector(), "receipt": _Bytes(64), **_REFUSAL},
     UNMASK: {"unmask": _Bytes(64 * _MIB), **_SETUP, **_REFUSAL},
 }
 

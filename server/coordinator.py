@@ -7,6 +7,7 @@ A round that loses too many clients opens nothing; it is written down with its r
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -41,6 +42,7 @@ from server.evaluation import evaluate
 from server.optimizer import server_optimizer
 from server.phases import Phases, Tally
 from server.planning import Planner
+from server.receipts import Receipts
 from server.run_folder import RunFolder
 from server.watching import Observer, RoundLine
 
@@ -65,6 +67,8 @@ class Coordinator:
         self._transcript = Transcript(folder.transcript, self.identity)
         self._phases = Phases(grid, config.rounds.deadline_seconds, self._transcript)
         self._secagg = SecAggServer.create(self.identity, self._source("secagg"))
+        repeatable = config.privacy.randomness == "test-only"  # then identities repeat, and ledgers do not
+        self._receipts = Receipts(folder.path, () if repeatable else folder.earlier)
         self._nodes: dict[str, int] = {}
         self._charged: dict[str, int] = {}
         self._epsilons: dict[int, float] = {}
@@ -172,8 +176,16 @@ class Coordinator:
             self._nodes[name]: {"upload": data, "weights": self._weights}
             for name, data in session.upload_requests(model_hash).items()
         }
+        keys = {self._nodes[name]: self._secagg.identity_key(name) for name in session.plan.cohort}
+        for node, request in requests.items():
+            known = self._receipts.of(keys[node])
+            if known is not None:
+                request["receipt"] = known
         for node, parts in self._ask(TRAIN, number, requests):
             self._take(node, session.receive_upload, parts, "header", "vector")
+            if "receipt" in parts:
+                self._take(node, functools.partial(self._receipts.take, keys[node]), parts, "receipt")
+        self._receipts.save()
 
     def _open(
         self, session: SecAggRound, opening: Mapping[str, bytes], following: SecAggRound | None

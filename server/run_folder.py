@@ -8,6 +8,7 @@
     ├── metrics.jsonl      one line a round
     ├── transcript.jsonl   hash chain of plans, messages (hashes and sizes) and results
     ├── checkpoints/       the model after each round (the last two) and the best, as safetensors
+    ├── receipts.json      the newest receipt of each device's ledger, handed back with its next round
     ├── ledger/            of simulated devices: each device's own record of what it spent
     ├── report.json        the report's figures
     └── report.html        the report
@@ -72,6 +73,11 @@ class RunFolder:
     def transcript(self) -> Path:
         """Where the hash-chained transcript is."""
         return self.path / "transcript.jsonl"
+
+    @property
+    def earlier(self) -> list[Path]:
+        """The folders of runs that began before this one in the same place, oldest first."""
+        return sorted(path for path in self.path.parent.iterdir() if path.is_dir() and path.name < self.name)
 
     @property
     def checkpoints(self) -> Path:

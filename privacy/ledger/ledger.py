@@ -216,8 +216,9 @@ class Ledger:
         """
         if not any(record.hash == receipt_hash for record in self._records):
             raise LedgerError(
-                f"ledger {self._log.path}: the receipt {receipt_hash[:12]!r} is not in it: the ledger "
-                "and its anchor were rolled back, or the witness confuses devices. Restore the newest copy"
+                f"ledger of {self._records[0].body['device']}: the witnessed receipt {receipt_hash[:12]!r} is not "
+                f"in its {len(self._records)} records: the ledger and its anchor were rolled back, or the witness "
+                "confuses devices. Restore the newest copy; until then this device takes part in nothing"
             )
 
     def close(self) -> None:

@@ -40,8 +40,8 @@ class SecAggPolicy(BaseModel):
     max_clipping_norm: Annotated[float, Field(gt=0)] | None = None
     max_weight_bound: Annotated[float, Field(gt=0)] | None = None
     min_noise_multiplier: Annotated[float, Field(ge=0)] = 0.0
-    """Least noise over what one person (mode ``device``: one client) adds to a release, rounding and votes included,
-    whoever adds the noise. It binds every mode but ``none``, which ``modes`` has to allow by itself."""
+    """Least noise over what one person (mode ``device``: one client) adds to a release, rounding and votes
+    included, whoever adds the noise. Binds every mode but ``none``, which ``modes`` has to allow by itself."""
     modes: tuple[Literal["distributed", "silo", "device", "none"], ...] = ("distributed", "silo", "device")
     purposes: tuple[str, ...] | None = None
     """Purposes that the device takes part in; None accepts any."""

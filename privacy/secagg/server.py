@@ -57,6 +57,13 @@ class SecAggServer:
         """The names of all members that enrolled or were provisioned."""
         return tuple(member.name for member in self._directory.members)
 
+    def identity_key(self, name: str) -> bytes:
+        """Return the public key that ``name`` enrolled with. Raises ProtocolError where it did not."""
+        member = self._directory.get(name)
+        if member is None:
+            raise ProtocolError(f"member {name!r} has not enrolled")
+        return member.identity_key
+
     @property
     def ready(self) -> frozenset[str]:
         """The members with unused prekeys: those that the next round can be begun with.

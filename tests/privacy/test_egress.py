@@ -25,6 +25,7 @@ def test_the_protocol_s_own_parts_may_leave() -> None:
         (TRAIN, {"vector": VECTOR.astype(np.uint64)}),
         (TRAIN, {"header": VECTOR}),
         (TRAIN, {"header": bytes(1 << 20)}),
+        (TRAIN, {"receipt": bytes(65)}),
         (UNMASK, {"vector": VECTOR}),
         ("evaluate", {"header": b"h"}),
         ("query.photo", {}),
@@ -37,4 +38,4 @@ def test_anything_else_is_stopped(kind: str, parts: dict[str, bytes | np.ndarray
 
 def test_no_metric_is_on_the_list() -> None:
     names = {name for parts in ALLOWED.values() for name in parts}
-    assert names == {"enrolment", "setup", "header", "vector", "unmask", "refusal"}
+    assert names == {"enrolment", "setup", "header", "vector", "receipt", "unmask", "refusal"}

@@ -132,6 +132,7 @@ def test_only_the_allow_list_is_received(run: Any) -> None:
         ("query.unmask", "setup"),
         ("query.unmask", "unmask"),
         ("train", "header"),
+        ("train", "receipt"),
         ("train", "vector"),
     }
 

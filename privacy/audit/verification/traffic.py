@@ -20,7 +20,7 @@ _KIB, _MIB = 1 << 10, 1 << 20
 LIMITS: Final[dict[str, dict[str, int]]] = {
     "query.enrol": {"enrolment": 4 * _KIB, "refusal": 4 * _KIB},
     "query.setup": {"setup": 64 * _MIB, "refusal": 4 * _KIB},
-    "train": {"header": 64 * _KIB, "vector": -1, "refusal": 4 * _KIB},
+    "train": {"header": 64 * _KIB, "vector": -1, "receipt": 64, "refusal": 4 * _KIB},
     "query.unmask": {"unmask": 64 * _MIB, "setup": 64 * _MIB, "refusal": 4 * _KIB},
 }
 """The auditor's own copy of the allow-list (docs/audit.md): bytes at most; -1 for the masked vector, whose length
