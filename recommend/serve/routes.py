@@ -33,7 +33,8 @@ from recommend.sheet import sheet
 router = APIRouter()
 
 SHEET_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'; base-uri 'none'"
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
 
 _FAILURES = {
@@ -84,6 +85,7 @@ async def post_reading(request: Request) -> Response:
 
 @router.get(
     "/reading/{reading}/photo",
+    response_class=Response,
     responses={
         **_answers(Failed, 404),
         200: {"content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}},
@@ -118,8 +120,8 @@ async def post_sheet(request: Request, body: LookRequest) -> Response:
 
 @router.get(
     "/sheet/{ticket}",
-    response_class=HTMLResponse,
-    responses={**_answers(SheetData, 404), 200: {"content": {"text/html": {"schema": {"type": "string"}}}}},
+    response_class=Response,
+    responses={**_answers(Failed, 404), 200: {"content": {"text/html": {"schema": {"type": "string"}}}}},
 )
 async def get_sheet(request: Request, ticket: str = Path(pattern=READING_ID)) -> Response:
     """Return a printable page, once. It has no script and no photo."""

@@ -83,6 +83,7 @@ def listen(host: str, port: int) -> socket.socket:
         if os.name == "posix":  # a port that was just left may be taken again; on Windows this would share it
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((HOST, port))
+        listener.listen(_BACKLOG)
     except (OSError, OverflowError) as error:
         listener.close()
         raise ServeError(

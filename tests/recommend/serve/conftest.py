@@ -120,7 +120,9 @@ class Running:
         return int(self.address.rpartition(":")[2])
 
     def client(self) -> httpx.Client:
-        return httpx.Client(base_url=self.address, headers={"X-Mien-Token": self.token}, timeout=60, trust_env=False)
+        return httpx.Client(
+            base_url=self.address, headers={"X-Mien-Token": self.token}, timeout=60, trust_env=False
+        )
 
     def processes(self) -> list[int]:
         """Return the server's process number and those of all its descendants."""
@@ -212,7 +214,9 @@ def start(repository: Path) -> Callable[..., contextlib.AbstractContextManager[R
 
 
 @pytest.fixture(scope="session")
-def running(start: Callable[..., contextlib.AbstractContextManager[Running]], tmp_path_factory) -> Iterator[Running]:
+def running(
+    start: Callable[..., contextlib.AbstractContextManager[Running]], tmp_path_factory
+) -> Iterator[Running]:
     """``mien serve`` as a process, shared by the tests that only talk to it."""
     with start(tmp_path_factory.mktemp("serve")) as server:
         yield server

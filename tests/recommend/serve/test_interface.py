@@ -102,7 +102,9 @@ def test_several_photos_and_paper_narrow_the_intervals(client, photo):
     failed(client.post("/reading", files=outside), 422, "ConfigError")
 
 
-def test_a_large_photo_is_shown_smaller_and_in_the_same_pixels_as_its_landmarks(client, picture, encode, reading):
+def test_a_large_photo_is_shown_smaller_and_in_the_same_pixels_as_its_landmarks(
+    client, picture, encode, reading
+):
     large = np.asarray(Image.fromarray(picture).resize((2400, 2400), Image.Resampling.BICUBIC))
     data = checked(client.post("/reading", files={"photo": ("l", encode(large, "JPEG", quality=95))}), Reread)
     assert data["reading"]["size"] == [1600, 1600]
@@ -264,7 +266,11 @@ def test_photos_that_cannot_be_used_say_why(client, encode, photo):
     failed(sent(encode(two)), 422, "SeveralFacesError")
     failed(client.post("/reading", json={"photos": []}), 400, "MalformedRequestError")
     failed(client.post("/reading", json={"photos": ["%%%"]}), 400, "MalformedRequestError")
-    failed(client.post("/reading", content=b"x", headers={"Content-Type": "text/plain"}), 400, "MalformedRequestError")
+    failed(
+        client.post("/reading", content=b"x", headers={"Content-Type": "text/plain"}),
+        400,
+        "MalformedRequestError",
+    )
 
 
 def test_the_status_counts(make_client, photo, limits, workers):

@@ -1,0 +1,132 @@
+"""More than it can do, and workers that hang or die: it refuses at once, replaces them, and goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import os
+import signal
+import socket
+import time
+
+import numpy as np
+import pytest
+
+from mien.errors import ImageTooLargeError
+from recommend.serve import jobs
+from recommend.serve.limits import Limits
+from recommend.serve.problems import BusyError, InternalError, TooSlowError
+from recommend.serve.workers import Workers
+
+SMALL = Limits(workers=1, waiting=2, job_seconds=1.5)
+
+
+@pytest.fixture(scope="module")
+def pool():
+    started = Workers(SMALL)
+    yield started
+    started.close()
+
+
+def test_a_worker_that_dies_is_replaced(pool, photo):
+    before = pool.processes
+
+    async def go():
+        with pytest.raises(InternalError):
+            await pool.run(os._exit, 3)
+        return await pool.run(jobs.read_only, photo, SMALL)
+
+    assert asyncio.run(go()).points.shape == (68, 2)
+    assert pool.processes != before
+    os.kill(pool.processes[0], signal.SIGKILL)
+    with pytest.raises(InternalError):
+        asyncio.run(pool.run(jobs.read_only, photo, SMALL))
+    assert asyncio.run(pool.run(jobs.read_only, photo, SMALL)).points.shape == (68, 2)
+
+
+def test_a_worker_that_hangs_is_stopped_and_replaced(pool, photo):
+    started = time.monotonic()
+    with pytest.raises(TooSlowError):
+        asyncio.run(pool.run(time.sleep, 60))
+    assert time.monotonic() - started < 5, "no hang over five seconds"
+    assert asyncio.run(pool.run(jobs.read_only, photo, SMALL)).points.shape == (68, 2)
+
+
+def test_a_worker_that_wants_too_much_memory_says_so(pool, photo):
+    with pytest.raises(ImageTooLargeError):
+        asyncio.run(pool.run(np.zeros, (60_000, 60_000, 3)))
+    assert asyncio.run(pool.run(jobs.read_only, photo, SMALL)).points.shape == (68, 2)
+
+
+def test_who_comes_when_the_queue_is_full_is_refused_at_once(pool):
+    async def go():
+        running = [asyncio.create_task(pool.run(time.sleep, 0.3)) for _ in range(3)]
+        await asyncio.sleep(0.05)
+        started = time.monotonic()
+        with pytest.raises(BusyError):
+            await pool.run(time.sleep, 0)
+        with pytest.raises(BusyError):
+            await pool.run(time.sleep, 0, waiting=0)
+        waited = time.monotonic() - started
+        await asyncio.gather(*running)
+        await pool.run(time.sleep, 0)
+        return waited
+
+    assert asyncio.run(go()) < 0.2
+
+
+def test_a_job_that_nobody_waits_for_still_counts_until_it_is_done(pool):
+    async def go():
+        given_up = [asyncio.create_task(pool.run(time.sleep, 0.4)) for _ in range(3)]
+        await asyncio.sleep(0.05)
+        for task in given_up:
+            task.cancel()
+        await asyncio.sleep(0.05)
+        with pytest.raises(BusyError):
+            await pool.run(time.sleep, 0)
+        await asyncio.sleep(1.6)
+        await pool.run(time.sleep, 0)
+
+    asyncio.run(go())
+
+
+def test_under_load_every_answer_is_a_result_or_a_refusal_with_retry_after(make_client, photo):
+    busy = make_client(limits=Limits(workers=1, waiting=1), workers=None)
+
+    def ask(_):
+        answer = busy.post("/face", files={"image": ("a", photo)})
+        return answer.status_code, answer.json()["code"], answer.headers.get("retry-after")
+
+    with concurrent.futures.ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(ask, range(24)))
+    assert set(answers) <= {(200, 0, None), (503, 78, "1")}
+    assert (200, 0, None) in answers
+    assert (503, 78, "1") in answers
+    assert ask(0) == (200, 0, None)
+
+
+def test_bodies_share_one_budget(make_client, workers, photo):
+    limits = Limits(workers=1, in_flight_bytes=len(photo) // 2)
+    small = make_client(limits=limits, workers=workers)
+    refused = small.post("/face", files={"image": ("a", photo)})
+    assert (refused.status_code, refused.json()["kind"]) == (503, "BusyError")
+    for _ in range(3):
+        assert small.get("/status").status_code == 200
+        assert small.post("/forget", json={}).status_code == 200, "the budget is given back"
+
+
+def test_a_request_that_does_not_arrive_is_given_up(make_client, workers):
+    slow = make_client(limits=Limits(workers=1, body_seconds=0.5), workers=workers)
+    port = slow.base_url.port
+    lines = [f"Host: 127.0.0.1:{port}", f"X-Mien-Token: {'f' * 64}", "Content-Length: 100"]
+    head = "\r\n".join(["POST /look HTTP/1.1", *lines, "", "{"])
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        connection.sendall(head.encode())
+        started, answer = time.monotonic(), b""
+        with contextlib.suppress(TimeoutError):
+            while chunk := connection.recv(65536):
+                answer += chunk
+    assert b" 503 " in answer.splitlines()[0]
+    assert b"TooSlowError" in answer
+    assert time.monotonic() - started < 4
