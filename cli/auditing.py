@@ -62,3 +62,34 @@ def audit_export(
     from privacy.audit.report import build_report
 
     typer.echo(registry_entry(build_report(run)) if format_ == "opendp" else "", nl=False)
+
+
+@audit_app.command("selftest")
+def audit_selftest(
+    plant: Annotated[
+        str | None, typer.Option(metavar="FAULT", help="plant a fault and see it found; 'list' lists them")
+    ] = None,
+    run: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="also keep the result for this run's report")
+    ] = None,
+) -> None:
+    """Check the real optimizer, noise, masks and books of this build; exit code 1 where one fails."""
+    from cli.attacking import show_faults, show_selftest
+
+    if plant == "list":
+        show_faults(_out)
+        return
+    raise typer.Exit(show_selftest(_out, plant, run))
+
+
+@audit_app.command("attack")
+def audit_attack(
+    run: Run,
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="only this attack; may be repeated")
+    ] = None,
+) -> None:
+    """Attack a run with every attack there is, and keep what was found; exit code 1 where a claim is refuted."""
+    from cli.attacking import show_attacks
+
+    raise typer.Exit(show_attacks(_out, run, tuple(only or ())))
