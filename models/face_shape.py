@@ -19,13 +19,12 @@ class FaceShapeNetwork(Network):
     def __init__(self, hidden: int) -> None:
         super().__init__(inputs=("jaw",), outputs=("Chubby",))
         positive("hidden", hidden)
-        self.hidden = nn.Linear(JAW_DISTANCES, hidden)
-        self.sigmoid = nn.Sigmoid()
-        self.output = nn.Linear(hidden, 1)
+        # A Sequential, so that private training recognises the chain and needs one autograd node for it.
+        self.layers = nn.Sequential(nn.Linear(JAW_DISTANCES, hidden), nn.Sigmoid(), nn.Linear(hidden, 1))
 
     def forward(self, inputs: Inputs) -> Tensor:
         """Return logits [B, 1]."""
-        result: Tensor = self.output(self.sigmoid(self.hidden(self.column(inputs, "jaw"))))
+        result: Tensor = self.layers(self.column(inputs, "jaw"))
         return result
 
 

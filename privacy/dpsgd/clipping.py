@@ -22,7 +22,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from mien.errors import PrivacyError
+from privacy.dpsgd.closed_form import ClosedForm
 from privacy.dpsgd.layers.base import Gradient, Recorder, Tape, squared_norms, weighted_sum
 from privacy.dpsgd.layers.chain import ChainRecorder
 from privacy.dpsgd.layers.choose import normalisers, recorders_for, refuse_mixing
@@ -51,13 +53,12 @@ class ClippedGradients:
     """What each record's gradient is multiplied by, [records], in [0, 1]."""
     mean_losses: NDArray[np.floating]
     """Weighted mean loss of each record, [records]."""
+    non_finite: int
+    """Number of records that were replaced by zero."""
     sums: Iterator[tuple[nn.Parameter, Gradient]]
     """The clipped sum, parameter by parameter, computed as it is taken. Parameters without one are unused."""
-
-    @property
-    def non_finite(self) -> int:
-        """Number of records that were replaced by zero."""
-        return int(np.count_nonzero(~np.isfinite(self.norms)))
+    joint: Tensor | None = None
+    """The same sums side by side, flat, where all parameters have one and together they are few."""
 
 
 class ClippingEngine:
@@ -78,6 +79,7 @@ class ClippingEngine:
         self._tape = Tape(stack)
         self._recorders: list[Recorder] = recorders_for(model, self._tape, autotune=autotune)
         self._normalisers = normalisers(model)
+        self._closed_form = self._find_closed_form()
         self.parameters = tuple(p for p in model.parameters() if p.requires_grad)
         if not self.parameters:
             raise PrivacyError("private step: the model has no parameter to train")
@@ -109,39 +111,29 @@ class ClippingEngine:
         ``weights`` [rows], not negative, is 0 for padding; a record's loss is the weighted mean over its rows,
         and a record of padding alone contributes zero. Raises PrivacyError for losses of another shape.
         """
+        closed = self._closed_form
+        if closed is not None and isinstance(losses, LogisticLosses) and closed.takes(losses):
+            return _clip_in_closed_form(closed, self.parameters, losses, norm, weights)
         rows, share = self._measure(losses, weights)
         for gradients in self._tape.shared.values():
             self._tape.squared_norms.append(squared_norms(gradients))
         if not self._tape.squared_norms:
             raise PrivacyError("private step: the loss does not depend on any trained parameter")
-        norms = torch.stack(self._tape.squared_norms).sum(0).sqrt_().numpy()
-        counted = np.where(share > 0, rows * share, 0.0).reshape(len(norms), -1)
+        squares = torch.stack(self._tape.squared_norms).sum(0).numpy()
+        counted = np.where(share > 0, rows * share, 0.0).reshape(len(squares), -1)
         mean_losses = counted.sum(axis=1) if counted.shape[1] > 1 else counted[:, 0]
-        finite = np.isfinite(norms) & np.isfinite(mean_losses)
-        # A few units of rounding below C, so that the product of coefficient and gradient stays within C.
-        target = norm * (1.0 - 8 * np.finfo(norms.dtype).eps)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            coefficients = np.minimum(target / norms, 1.0)
-        if not finite.all():
-            norms[~finite], coefficients[~finite] = np.nan, 0.0
-            self._drop(torch.from_numpy(~finite))
-        return ClippedGradients(norms, coefficients, mean_losses, self._sums(torch.from_numpy(coefficients)))
+        norms, coefficients, bad = _coefficients(squares, mean_losses, norm)
+        if bad is not None:
+            self._drop(torch.from_numpy(bad))
+        dropped = 0 if bad is None else int(np.count_nonzero(bad))
+        return ClippedGradients(
+            norms, coefficients, mean_losses, dropped, self._sums(torch.from_numpy(coefficients))
+        )
 
     def _measure(
         self, losses: Callable[[], Tensor], weights: Tensor | None
     ) -> tuple[NDArray[Any], NDArray[Any]]:
         """Fill the tape; return the rows' losses and what each counts within its record."""
-        chain = self._closed_form(losses)
-        if chain is not None and isinstance(losses, LogisticLosses):
-            with torch.no_grad():
-                chain.start()
-                chain.calls = 1
-                values = chain.run(losses.inputs)
-                rows, slopes = losses.differentiate(values[-1])
-                share = row_weights(rows, weights, 1)
-                self._tape.start(len(rows))
-                chain.differentiate(values, slopes.mul_(share.unsqueeze(1)), wanted=False)
-            return rows.numpy(), share.numpy()
         with self.recording():
             rows = losses()
             self._check_losses(rows)
@@ -151,13 +143,12 @@ class ClippingEngine:
         self._check_escapes()
         return rows.detach().numpy(), share.numpy()
 
-    def _closed_form(self, losses: Callable[[], Tensor]) -> ChainRecorder | None:
-        """Return the recorder that can do without autograd: the model is one chain under a logistic loss."""
-        whole = self._recorders[-1]
-        if not (isinstance(losses, LogisticLosses) and isinstance(whole, ChainRecorder)):
+    def _find_closed_form(self) -> ClosedForm | None:
+        """Return the program that can do without autograd, where the model is one small chain."""
+        whole = self._recorders[-1] if self._recorders else None
+        if self._tape.stack > 1 or not isinstance(whole, ChainRecorder) or whole.module is not self.model:
             return None
-        known = losses.model is self.model and whole.module is self.model
-        return whole if known and len(losses.inputs) and whole.takes(losses.inputs) else None
+        return ClosedForm.of(whole.module)
 
     def _drop(self, bad: Tensor) -> None:
         """Replace by zero what was recorded of the records in the mask ``bad``."""
@@ -195,6 +186,50 @@ class ClippingEngine:
             f"private step: {', '.join(names)}: used outside of the forward of the module that holds it (or it had "
             "a .grad before), so per-record gradients are unknown. Call the module, and clear gradients before"
         )
+
+
+@functools.cache
+def _eps(dtype: np.dtype[Any]) -> float:
+    return float(np.finfo(dtype).eps)
+
+
+@torch.no_grad()
+def _clip_in_closed_form(
+    closed: ClosedForm,
+    parameters: Sequence[nn.Parameter],
+    losses: LogisticLosses,
+    norm: float,
+    weights: Tensor | None,
+) -> ClippedGradients:
+    """Clip without autograd; a row is a record, so its weight matters only where it is zero."""
+    share = None if weights is None else row_weights(losses.labels, weights, 1).numpy()
+    rows, squares = closed.measure(losses, share)
+    mean_losses = rows if share is None else np.where(share > 0, rows * share, 0.0)
+    norms, coefficients, bad = _coefficients(squares, mean_losses, norm)
+    if bad is not None:
+        closed.drop(bad)
+    dropped = 0 if bad is None else int(np.count_nonzero(bad))
+    sums, joint = closed.sums(coefficients)
+    return ClippedGradients(
+        norms, coefficients, mean_losses, dropped, zip(parameters, sums, strict=True), joint
+    )
+
+
+def _coefficients(
+    squares: NDArray[Any], mean_losses: NDArray[Any], norm: float
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.bool_] | None]:
+    """Return the norms, the coefficients that clip to ``norm``, and the mask of bad records, if there are any."""
+    norms = np.sqrt(squares)
+    # A few units of rounding below C, so that the product of coefficient and gradient stays within C.
+    target = norm * (1.0 - 8 * _eps(norms.dtype))
+    coefficients = target / np.maximum(norms, target)
+    finite = np.isfinite(norms)
+    finite &= np.isfinite(mean_losses)
+    if finite.all():
+        return norms, coefficients, None
+    bad = ~finite
+    norms[bad], coefficients[bad] = np.nan, 0.0
+    return norms, coefficients, bad
 
 
 def check_independence(model: Callable[[Any], Any], inputs: Any) -> None:

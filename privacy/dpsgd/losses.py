@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -26,11 +25,5 @@ class LogisticLosses:
 
     def __call__(self) -> Tensor:
         """Return the losses, [rows], by running the model."""
-        return self._values(self.model(self.inputs))
-
-    def differentiate(self, logits: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the losses, [rows], and their derivatives by the logits, [rows, 1]."""
-        return self._values(logits), torch.sigmoid(logits).sub_(self.labels.unsqueeze(1))
-
-    def _values(self, logits: Tensor) -> Tensor:
-        return functional.binary_cross_entropy_with_logits(logits.squeeze(1), self.labels, reduction="none")
+        logits = self.model(self.inputs).squeeze(1)
+        return functional.binary_cross_entropy_with_logits(logits, self.labels, reduction="none")

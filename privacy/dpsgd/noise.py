@@ -56,6 +56,8 @@ _ALLOWANCE = 2.0**-11  # grid steps that the table leaves for that error
 _ERROR_64 = 2.0**-37  # error of the float64 pass, in standard deviations
 _ROUNDING_64 = 2.0**-51  # relative error of the sum there
 _FEW_DIGITS = np.uint64(1 << 36)  # below it, a 64-digit uniform number has too few significant digits
+_LESS_BITS = np.uint64(48)
+_MORE_BITS = np.uint64(16)
 _EXTRA_BITS = 128
 _DECIMAL = Context(prec=140)
 _PI = Decimal(
@@ -81,6 +83,7 @@ class GridGaussian:
         self._first_pass = FirstPass(middles, limits, BLOCK)
         self._digits = np.empty(BLOCK, np.uint16)
         self._steps = torch.empty(BLOCK, dtype=torch.float32)
+        self._integers = self._steps.numpy()
 
     def release(self, sums: Tensor, largest: float) -> Tensor:
         """Return the integers ``round((sums + N) / grid)`` as float32, in a buffer that the next call reuses.
@@ -90,15 +93,15 @@ class GridGaussian:
         PrivacyError for a sum that is not finite.
         """
         count = len(sums)
-        digits, steps, values = self._digits[:count], self._steps[:count], sums.numpy()
+        digits, integers, values = self._digits[:count], self._integers[:count], sums.numpy()
         self._source.fill(digits)
         # An unusually large sum is rounded more coarsely in float32 than the table allows for.
         error = largest / self.grid * _ROUNDING_32
         extra = error if error > _ALLOWANCE else 0.0
-        doubtful = self._first_pass.round(digits, values, 1.0 / self.grid, extra, steps.numpy())
+        doubtful = self._first_pass.round(digits, values, 1.0 / self.grid, extra, integers)
         if len(doubtful):
-            steps.numpy()[doubtful] = self._second_pass(digits[doubtful], values[doubtful])
-        return steps
+            integers[doubtful] = self._second_pass(digits[doubtful], values[doubtful])
+        return self._steps[:count]
 
     def _second_pass(self, digits: NDArray[np.uint16], sums: NDArray[Any]) -> NDArray[np.float64]:
         """Return integers for the first ``digits`` and their sums, with 48 more digits, in float64.
@@ -107,18 +110,24 @@ class GridGaussian:
         below 5.9: digits not drawn, 2^-64 / phi(N) < 2^-38; the inverse distribution function and the
         rounding of U, below 2^-39. Together below 2^-37.
         """
-        more = self._source.uint64(len(digits)) >> np.uint64(16)
-        uniform = digits.astype(np.uint64) << np.uint64(48) | more
+        uniform = self._source.uint64(len(digits))
+        uniform >>= _MORE_BITS  # the 16 bits that are known go in front
+        uniform |= digits.astype(np.uint64) << _LESS_BITS
         upper = digits >= _INTERVALS // 2
         tail = np.where(upper, ~uniform, uniform)  # of U or 1 - U, the smaller keeps its digits in float64
-        noise = ndtri((tail.astype(np.float64) + 0.5) * 2.0**-64) * _SCALE
-        value = sums.astype(np.float64) / self.grid + np.where(upper, -noise, noise)
+        noise = ndtri((tail + 0.5) * 2.0**-64)
+        value = sums.astype(np.float64)
+        value /= self.grid
+        value += np.where(upper, -_SCALE, _SCALE) * noise
         if not np.isfinite(value).all():  # a sum that is not a number is never sure, so it comes here
             raise PrivacyError("private step: a clipped sum is not finite; no noise can hide that")
         result: NDArray[np.float64] = np.rint(value)
         error = _ERROR_64 * _SCALE + _ROUNDING_64 * np.abs(value)
-        for index in np.flatnonzero((np.abs(value - result) >= 0.5 - error) | (tail < _FEW_DIGITS)):
-            result[index] = self._third_pass(int(uniform[index]), float(sums[index]))
+        sure = np.abs(value - result) < 0.5 - error
+        sure &= tail >= _FEW_DIGITS
+        if not sure.all():
+            for index in np.flatnonzero(~sure):
+                result[index] = self._third_pass(int(uniform[index]), float(sums[index]))
         return result
 
     def _third_pass(self, uniform: int, value: float) -> int:

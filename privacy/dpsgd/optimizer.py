@@ -116,7 +116,11 @@ class PrivateTrainer:
             return self._plain_step(losses, weights)
         clipped = self._engine.clip(losses, self.clipping_norm, weights)
         records, dropped = len(clipped.norms), clipped.non_finite
-        self._update.apply(clipped.sums, largest=records * self.clipping_norm)
+        largest = records * self.clipping_norm
+        if clipped.joint is not None:
+            self._update.apply_jointly(clipped.joint, largest)
+        else:
+            self._update.apply(clipped.sums, largest)
         kept = clipped.mean_losses[np.isfinite(clipped.norms)] if dropped else clipped.mean_losses
         return StepReport(
             records=records,

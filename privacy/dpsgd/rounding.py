@@ -45,16 +45,17 @@ class FirstPass:
 
         ``error``: grid steps by which every limit is narrowed. All arrays have the same length.
         """
-        kernel = compiled() if len(digits) >= _WORTH_COMPILING else None
+        count = len(digits)
+        kernel = compiled() if count >= _WORTH_COMPILING else None
         narrow, factor = np.float32(error), np.float32(scale)
         if kernel is not None:
             found: NDArray[np.intp] = kernel(digits, sums, factor, narrow, self._middles, self._limits, steps)
             return found
-        for start in range(0, len(digits), _TILE):
+        sure = self._sure[:count]
+        for start in range(0, count, _TILE):
             tile = slice(start, start + _TILE)
-            self._round_tile(digits[tile], sums[tile], factor, narrow, steps[tile], self._sure[tile])
-        sure = self._sure[: len(digits)]
-        return np.flatnonzero(np.logical_not(sure, out=sure))
+            self._round_tile(digits[tile], sums[tile], factor, narrow, steps[tile], sure[tile])
+        return np.logical_not(sure, out=sure).nonzero()[0]
 
     def _round_tile(
         self,

@@ -54,15 +54,21 @@ class NoisyUpdate:
         """
         self._largest = largest
         small: list[tuple[nn.Parameter, Tensor]] = []
-        left = dict.fromkeys(self.parameters)
+        left = {id(parameter): parameter for parameter in self.parameters}
         for parameter, gradient in sums:
-            del left[parameter]
+            del left[id(parameter)]
             self._take(parameter, gradient, small)
         if self._noise is not None or self._momentum or self._decay:
-            for parameter in left:
+            for parameter in left.values():
                 self._take(parameter, torch.zeros_like(parameter), small)
         if small:
-            self._step_small(small)
+            self._step_jointly([p for p, _ in small], torch.cat([gradient for _, gradient in small]))
+
+    @torch.no_grad()
+    def apply_jointly(self, sums: Tensor, largest: float) -> None:
+        """Take one step; ``sums``: those of all parameters side by side, flat."""
+        self._largest = largest
+        self._step_jointly(self.parameters, sums)
 
     def _take(
         self, parameter: nn.Parameter, gradient: Gradient, small: list[tuple[nn.Parameter, Tensor]]
@@ -75,37 +81,38 @@ class NoisyUpdate:
         velocity = self._velocity.get(parameter)
         for block in _blocks(gradient):
             stop = start + len(block)
-            self._step(weights[start:stop], block, None if velocity is None else velocity[start:stop])
+            velocities = [] if velocity is None else [velocity[start:stop]]
+            self._move([weights[start:stop]], [self._noisy(block)], velocities)
             start = stop
 
-    def _step_small(self, small: list[tuple[nn.Parameter, Tensor]]) -> None:
-        """Update small parameters through joint copies, so that they share blocks."""
-        sizes = [parameter.numel() for parameter, _ in small]
-        views = [parameter.view(-1) for parameter, _ in small]
-        velocities = [self._velocity[parameter] for parameter, _ in small if parameter in self._velocity]
-        weights = torch.cat(views)
-        velocity = torch.cat(velocities) if velocities else None
-        total = torch.cat([gradient for _, gradient in small])
-        for start in range(0, len(total), BLOCK):
-            part = slice(start, start + BLOCK)
-            self._step(weights[part], total[part], None if velocity is None else velocity[part])
-        torch._foreach_copy_(views, torch.split(weights, sizes))
-        if velocity is not None:
-            torch._foreach_copy_(velocities, torch.split(velocity, sizes))
+    def _step_jointly(self, parameters: list[nn.Parameter], total: Tensor) -> None:
+        """Update parameters whose sums lie side by side: their noise is drawn together."""
+        if len(total) <= BLOCK:
+            total = self._noisy(total)
+        else:  # each block's noise must be kept, as the next one reuses the buffer
+            total = torch.cat([self._noisy(block).clone() for block in torch.split(total, BLOCK)])
+        steps = torch.split_with_sizes(total, [parameter.numel() for parameter in parameters])
+        velocities = [self._velocity[parameter] for parameter in parameters] if self._velocity else []
+        self._move([parameter.view(-1) for parameter in parameters], list(steps), velocities)
 
-    def _step(self, weights: Tensor, block: Tensor, velocity: Tensor | None) -> None:
-        """Noise and apply one block: flat tensors of at most BLOCK elements."""
-        unit = 1.0 / self._divisor
-        if self._noise is not None:
-            block = self._noise.release(block, self._largest)
-            unit *= self._noise.grid
-        if velocity is None and not self._decay:
-            weights.add_(block, alpha=-self._rate * unit)
+    def _noisy(self, block: Tensor) -> Tensor:
+        """Return a flat block of sums with noise, in multiples of the grid; it is valid until the next call."""
+        return block if self._noise is None else self._noise.release(block, self._largest)
+
+    def _move(self, weights: list[Tensor], steps: list[Tensor], velocities: list[Tensor]) -> None:
+        """Take the step of SGD on flat tensors: noisy sums in, new weights and velocities in place."""
+        unit = 1.0 / self._divisor if self._noise is None else self._noise.grid / self._divisor
+        if not velocities and not self._decay:
+            torch._foreach_add_(weights, steps, alpha=-self._rate * unit)
             return
-        change = block * unit if not self._decay else torch.add(weights * self._decay, block, alpha=unit)
-        if velocity is not None:
-            change = velocity.mul_(self._momentum).add_(change)
-        weights.sub_(change, alpha=self._rate)
+        changes = list(torch._foreach_mul(steps, unit))
+        if self._decay:
+            torch._foreach_add_(changes, weights, alpha=self._decay)
+        if velocities:
+            torch._foreach_mul_(velocities, self._momentum)
+            torch._foreach_add_(velocities, changes)
+            changes = velocities
+        torch._foreach_add_(weights, changes, alpha=-self._rate)
 
 
 def _blocks(gradient: Gradient) -> Iterator[Tensor]:

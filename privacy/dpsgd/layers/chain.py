@@ -17,7 +17,7 @@ from typing_extensions import override
 from privacy.dpsgd.layers.base import Gradient, OuterSum, Recorder, Tape
 
 _Slope = Callable[[Tensor, Tensor], Tensor]
-_SLOPES: dict[type[nn.Module], _Slope] = {
+SLOPES: dict[type[nn.Module], _Slope] = {
     nn.Sigmoid: torch.ops.aten.sigmoid_backward.default,
     nn.Tanh: torch.ops.aten.tanh_backward.default,
     nn.ReLU: lambda grad, output: torch.ops.aten.threshold_backward.default(grad, output, 0),
@@ -31,7 +31,7 @@ def is_chain(module: nn.Module) -> bool:
         return False
     linear = [child for child in module if type(child).forward is nn.Linear.forward]
     trained = all(p.requires_grad for child in linear for p in child.parameters())
-    return len(linear) > 1 and trained and all(child in linear or type(child) in _SLOPES for child in module)
+    return len(linear) > 1 and trained and all(child in linear or type(child) in SLOPES for child in module)
 
 
 class ChainRecorder(Recorder):
@@ -45,7 +45,12 @@ class ChainRecorder(Recorder):
 
     def __init__(self, name: str, module: nn.Sequential, tape: Tape) -> None:
         super().__init__(name, module, tape)
-        self._layers = list(module)
+        self._layers: list[Any] = list(module)
+        self._affine: dict[int, tuple[Tensor, Tensor | None]] = {
+            place: (layer.weight, layer.bias)
+            for place, layer in enumerate(self._layers)
+            if type(layer) not in SLOPES
+        }
         self.parameters = tuple(module.parameters())
 
     @override
@@ -65,8 +70,15 @@ class ChainRecorder(Recorder):
     def run(self, x: Tensor) -> list[Tensor]:
         """Return the input and each layer's output, [rows, features] each."""
         values = [x]
-        for layer in self._layers:
-            values.append(layer.forward(values[-1]) if type(layer) in _SLOPES else _affine(layer, values[-1]))
+        for place, layer in enumerate(self._layers):
+            if place not in self._affine:
+                values.append(layer.forward(values[-1]))
+                continue
+            weight, bias = self._affine[place]  # past the recorder that stands in for the layer's forward
+            turned = weight.t()
+            values.append(
+                torch.mm(values[-1], turned) if bias is None else torch.addmm(bias, values[-1], turned)
+            )
         return values
 
     def differentiate(self, values: Sequence[Tensor], grad: Tensor, wanted: bool) -> Tensor | None:
@@ -75,19 +87,19 @@ class ChainRecorder(Recorder):
         pairs: list[tuple[Tensor, Tensor]] = []
         total: Tensor | None = None
         for place in reversed(range(len(self._layers))):
-            layer = self._layers[place]
-            if type(layer) in _SLOPES:
-                grad = _SLOPES[type(layer)](grad, values[place + 1])
+            if place not in self._affine:
+                grad = SLOPES[type(self._layers[place])](grad, values[place + 1])
                 continue
             x = values[place]
+            weight, bias = self._affine[place]
             pairs.append((x, grad))
-            squares = torch.linalg.vector_norm(x, dim=1).square_()
-            if layer.bias is not None:
+            squares = _squares(x)
+            if bias is not None:
                 squares += 1.0
-            squares *= torch.linalg.vector_norm(grad, dim=1).square_()
+            squares *= _squares(grad)
             total = squares if total is None else total.add_(squares)
             if place or wanted:
-                grad = grad @ _matrix(layer)
+                grad = torch.mm(grad, weight)
         pairs.reverse()
         if self.shared:
             self.share(self._per_record(pairs))
@@ -101,34 +113,29 @@ class ChainRecorder(Recorder):
         kept, self._kept = self._kept, []
         result: list[Gradient] = []
         column = weights.unsqueeze(1)
-        for layer, x, grad in zip(self._linear(), kept[::2], kept[1::2], strict=True):
+        for (_, bias), x, grad in zip(self._affine.values(), kept[::2], kept[1::2], strict=True):
             scaled = grad * column
             result.append(OuterSum(scaled, x))
-            if layer.bias is not None:
+            if bias is not None:
                 result.append(scaled.sum(0))
         return result
-
-    def _linear(self) -> list[Any]:
-        return [layer for layer in self._layers if type(layer) not in _SLOPES]
 
     def _per_record(self, pairs: list[tuple[Tensor, Tensor]]) -> list[Tensor]:
         """Return per-record gradients, which are needed only where the chain is called several times."""
         result = []
-        for layer, (x, grad) in zip(self._linear(), pairs, strict=True):
+        for (_, bias), (x, grad) in zip(self._affine.values(), pairs, strict=True):
             result.append(grad.unsqueeze(2) * x.unsqueeze(1))
-            if layer.bias is not None:
+            if bias is not None:
                 result.append(grad.clone())
         return result
 
 
-def _affine(layer: Any, x: Tensor) -> Tensor:
-    """Return a linear layer's output, past the recorder that stands in for its ``forward``."""
-    return nn.functional.linear(x, layer.weight, layer.bias)
-
-
-def _matrix(layer: Any) -> Tensor:
-    matrix: Tensor = layer.weight
-    return matrix
+def _squares(matrix: Tensor) -> Tensor:
+    """Return the squared norms of the rows, [rows]."""
+    if matrix.shape[1] == 1:
+        return matrix.square().view(-1)
+    norms: Tensor = torch.linalg.vector_norm(matrix, dim=1)
+    return norms.square_()
 
 
 class _Chain(torch.autograd.Function):

@@ -11,7 +11,8 @@ from mien.errors import PrivacyError
 from models import registry
 from privacy.dpsgd.clipping import ClippingEngine, check_independence
 
-SHAPES = {"jaw": (8,), "skin": (3, 32, 32), "nose": (3, 32, 32), "face": (3, 48, 48), "embedding": (128,)}
+SHAPES = {"jaw": (8,), "skin": (3, 32, 32), "nose": (3, 32, 32), "face": (3, 48, 48)}
+SHAPES |= {"embedding": (128,), "advice": (29,)}
 LARGE = {"nose_paper", "resnet50_private", "hsanet_x_private", "hsanet_3x3_private", "hsanet_embedder"}
 PRIVATE = [name for name in registry.names() if registry.spec(name).private_ready]
 
