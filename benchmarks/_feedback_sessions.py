@@ -23,8 +23,11 @@ Order = Callable[[list[Choice], np.random.Generator], list[Choice]]
 
 @dataclasses.dataclass(frozen=True)
 class Session:
-    """One session's figures: nDCG@6 of the order (None where nothing there is liked), liked cards lost, and the share
-    of liked ones among the first six of the whole look."""
+    """One session's figures.
+
+    ``ndcg`` is nDCG@6 of the order (None where nothing there is liked), ``regret`` how many liked cards more the
+    best six would have had, ``liked_in_look`` the share of liked ones among the first six of the whole look.
+    """
 
     ndcg: float | None
     regret: int
@@ -36,7 +39,7 @@ def at_random(choices: list[Choice], random: np.random.Generator) -> list[Choice
     return [choices[i] for i in random.permutation(len(choices))]
 
 
-def as_shipped(choices: list[Choice], random: np.random.Generator) -> list[Choice]:
+def as_shipped(choices: list[Choice], _random: np.random.Generator) -> list[Choice]:
     """Order as the product does: by score, what is not shown any more last."""
     return sorted(choices, key=lambda choice: (choice.judgement.hidden, -choice.score, choice.rule.id))
 
@@ -44,7 +47,7 @@ def as_shipped(choices: list[Choice], random: np.random.Generator) -> list[Choic
 def exploring(amount: float, gain: float = GAIN) -> Order:
     """Order as the product does, with another exploration and gain."""
 
-    def order(choices: list[Choice], random: np.random.Generator) -> list[Choice]:
+    def order(choices: list[Choice], _random: np.random.Generator) -> list[Choice]:
         return _by_logit(choices, [c.judgement.logit + amount * c.judgement.deviation for c in choices], gain)
 
     return order
