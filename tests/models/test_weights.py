@@ -117,7 +117,7 @@ def test_refuses_other_types_and_lengths() -> None:
 def test_refuses_the_layout_of_another_model() -> None:
     model = registry.build("face_shape")
     with pytest.raises(
-        ModelError, match=r"'hidden.bias': the layout expects shape \[17\], the model has \[16\]"
+        ModelError, match=r"'layers\.0\.bias': the layout expects shape \[17\], the model has \[16\]"
     ):
         to_vector(model, layout_of(registry.build("face_shape", hidden=17)))
     with pytest.raises(ModelError, match=r"'body\.0\.bias' is in the layout but not in the model"):
@@ -161,7 +161,7 @@ def test_file_of_other_shapes_is_refused(tmp_path: Path) -> None:
     before = copy.deepcopy(model)
     with pytest.raises(ModelError) as refusal:
         load_weights(model, path)
-    words = ["'hidden.bias'", "expected float32 [16]", "found float32 [17]", "face_shape", "17"]
+    words = ["'layers.0.bias'", "expected float32 [16]", "found float32 [17]", "face_shape", "17"]
     assert all(word in str(refusal.value) for word in words), str(refusal.value)
     with pytest.raises(ModelError, match="expected no such tensor, found float32"):
         load_weights(registry.build("private_head"), path)
@@ -187,7 +187,7 @@ def _not_a_number(header: dict, data: bytearray) -> None:
 
 
 def _wrong_hash_type(header: dict, data: bytearray) -> None:
-    header["hidden.bias"]["dtype"] = "I32"
+    header["layers.0.bias"]["dtype"] = "I32"
 
 
 def _no_metadata(header: dict, data: bytearray) -> None:
