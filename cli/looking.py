@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from rich.console import Console
 
+from cli.feedback import own_taste
 from cli.printing import find_browser, print_page
 from faces.synthetic.dataset import records
 from mien.errors import ConfigError
@@ -72,7 +73,7 @@ def show_look(
     """Read the photos of one person, print the advice, and write the picture and the page that were asked for."""
     output = output or Output()
     output.check()
-    result = look(photos, preferences=preferences, paper=paper)
+    result = look(photos, preferences=preferences, paper=paper, taste=own_taste())
     speak = Describer(preferences.language)
     written = []
     if output.draw:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from cli.auditing import audit_app
+from cli.feedback import app as feedback_app
 from cli.knowledge import app as kb_app
 from mien import __version__
 from mien.errors import MienError
@@ -25,6 +26,7 @@ data_app = typer.Typer(no_args_is_help=True, help="Prepare, export or draw datas
 ledger_app = typer.Typer(no_args_is_help=True, help="What a device has spent of its privacy budget.")
 app.add_typer(data_app, name="data")
 app.add_typer(kb_app, name="kb")
+app.add_typer(feedback_app, name="feedback")
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(audit_app, name="audit")
 _out, _err = Console(), Console(stderr=True)
