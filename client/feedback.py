@@ -28,11 +28,11 @@ def shared_feedback(folder: Path) -> FaceTable:
     Raises PolicyError where the owner does not share them, and where they cannot be opened without the owner (a
     vault guarded by a passphrase) or are damaged.
     """
-    if not Vault.exists(folder):
-        raise PolicyError("this device's owner has not switched sharing on, so its feedback takes no part")
+    state = {}
     try:
-        vault = Vault.open(folder)
-        state = json.loads(vault.read(STATE_ENTRY)) if STATE_ENTRY in vault.names() else {}
+        if Vault.guard_of(folder) is not None:
+            vault = Vault.open(folder)
+            state = json.loads(vault.read(STATE_ENTRY)) if STATE_ENTRY in vault.names() else {}
     except VaultError as error:
         _LOG.warning("feedback cannot be opened: %s", error)
         raise PolicyError("this device's feedback cannot be opened without its owner") from None

@@ -107,9 +107,10 @@ class Vault:
         return vault
 
     @staticmethod
-    def exists(folder: Path) -> bool:
-        """Say whether there is a vault in ``folder``."""
-        return (folder / _HEADER).exists()
+    def guard_of(folder: Path) -> str | None:
+        """Return who guards the key of the vault in ``folder``, without opening it; None where there is no vault."""
+        place = folder / _HEADER
+        return str(read_header(place).guard.get("kind")) if place.exists() else None
 
     @property
     def guard(self) -> str:
