@@ -1,4 +1,4 @@
-"""`mien feedback`: what the adviser has learnt of a person's taste, on this device; show, change, export, forget it."""
+"""`mien feedback`: what the adviser has learnt of a person's taste: show, change, export, forget, share it."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def reset(
     if not yes:
         typer.confirm("Forget everything you said about cards?", abort=True)
     open_feedback(folder).reset()
-    _out.print("Forgotten. The key that opened it is gone too.")
+    _out.print("Forgotten. The vault has a new key, which opens nothing of what was there.")
 
 
 @app.command()

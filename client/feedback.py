@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from pathlib import Path
+from typing import Any
 
 from faces.feedback import STATE_ENTRY, STATE_SCHEMA, feedback_table
 from faces.sample import FaceTable
@@ -28,7 +29,7 @@ def shared_feedback(folder: Path) -> FaceTable:
     Raises PolicyError where the owner does not share them, and where they cannot be opened without the owner (a
     vault guarded by a passphrase) or are damaged.
     """
-    state = {}
+    state: dict[str, Any] = {}
     try:
         if Vault.guard_of(folder) is not None:
             vault = Vault.open(folder)

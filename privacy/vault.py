@@ -23,11 +23,11 @@ V3. *Whole or absent.* A crash or ``kill -9`` at any instant leaves the entry as
     next time the vault is opened, and every entry can be read in between.
 V4. *Deletion.* After ``delete`` returned, the entry's name is not in the folder, durably. After ``destroy``
     returned, neither are the wrapped keys, and the guard has forgotten the wrapping key. After ``delete`` and then
-    ``rotate``, no key that this vault still has opens the deleted bytes.
+    ``rotate``, no data key of this vault opens the deleted bytes.
 
 Not promised. An older copy of a sealed entry that is put back in its place is accepted until the key is rotated
-(rollback). Deleted bytes may survive on flash memory, in snapshots and in backups; for a vault guarded by a
-passphrase, such a copy of ``vault.json`` and of an entry opens with the passphrase for ever. Who controls the
+(rollback). Deleted bytes may survive on flash memory, in snapshots and in backups; such a copy of an entry *and* of
+the ``vault.json`` of its time opens as long as the wrapping key, or the passphrase, is known. Who controls the
 account while the vault is open reads what its owner reads. Python cannot wipe keys from memory.
 """
 
@@ -108,7 +108,7 @@ class Vault:
 
     @staticmethod
     def guard_of(folder: Path) -> str | None:
-        """Return who guards the key of the vault in ``folder``, without opening it; None where there is no vault."""
+        """Return who guards the key of the vault in ``folder``, without opening it; None where there is none."""
         place = folder / _HEADER
         return str(read_header(place).guard.get("kind")) if place.exists() else None
 
