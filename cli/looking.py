@@ -69,11 +69,12 @@ def show_look(
     preferences: Preferences,
     output: Output | None = None,
     paper: Region | None = None,
+    model: Path | None = None,
 ) -> LookResult:
     """Read the photos of one person, print the advice, and write the picture and the page that were asked for."""
     output = output or Output()
     output.check()
-    result = look(photos, preferences=preferences, paper=paper, taste=own_taste())
+    result = look(photos, preferences=preferences, paper=paper, taste=own_taste(), model=model)
     speak = Describer(preferences.language)
     written = []
     if output.draw:

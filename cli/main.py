@@ -89,7 +89,13 @@ def look(
     knowledge: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="your own knowledge base; see mien kb")
     ] = None,
-    details: Annotated[bool, typer.Option("--details", help="every measure, and why not other cards")] = False,
+    model: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="a run folder; its model may only bring a question forward"),
+    ] = None,
+    details: Annotated[
+        bool, typer.Option("--details", help="every measure, and why not other cards")
+    ] = False,
     format_: Annotated[Literal["text", "json"], typer.Option("--format")] = "text",
     sheet: Annotated[
         Path | None, typer.Option(metavar="FILE.html|FILE.pdf", help="one page to print")
@@ -109,7 +115,7 @@ def look(
         parse_confirmed(confirm or []),
     )  # fmt: skip
     output = Output(format_, details, not no_picture, save, sheet)
-    show_look(_out, photo, wishes, output, parse_paper(paper))
+    show_look(_out, photo, wishes, output, parse_paper(paper), model)
 
 
 @app.command()

@@ -132,8 +132,23 @@ class Describer:
             "face_shape": result.reading.shape_answer is not None,
             "skin_depth": result.reading.depth_answer is not None,
         }
-        unknown = [name for name in ASKED_FIRST if name not in told and not known.get(name, False)]
+        hinted = [hint.attribute for hint in result.hints]
+        order = dict.fromkeys([*hinted, *ASKED_FIRST])
+        unknown = [name for name in order if name not in told and not known.get(name, False)]
         return [name for name in unknown if current().attribute(name).question is not None][:MAX_QUESTIONS]
+
+    def hinted(self, result: LookResult) -> list[str]:
+        """Return, for every hint of a federated model, what it is about and that it decides nothing."""
+        told = result.look.preferences.confirmed
+        names = {
+            hint: current().attribute(hint.attribute).names.into(self.language)
+            for hint in result.hints
+            if hint.attribute not in told
+        }
+        return [
+            self.say("label.hint", name=name, probability=f"{100 * hint.probability:.0f}")
+            for hint, name in names.items()
+        ]
 
     def questions(self, result: LookResult) -> list[str]:
         """Return those questions as sentences, with how to answer."""
@@ -141,5 +156,7 @@ class Describer:
         for attribute in map(current().attribute, self.open_questions(result)):
             if attribute.question is not None:
                 answers = "|".join(entry.id for entry in attribute.answers)
-                asked.append(f"{attribute.question.into(self.language)}\n    --confirm {attribute.id}={answers}")
+                asked.append(
+                    f"{attribute.question.into(self.language)}\n    --confirm {attribute.id}={answers}"
+                )
         return asked

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,12 @@ from recommend.feedback.taste import Taste
 from recommend.knowledge.load import current
 from recommend.knowledge.model import Language
 from recommend.preferences import Preferences
+from recommend.reading.geometry import Points
 from recommend.reading.reading import Reading, Region, read_face
 from recommend.reading.reference import reference_note, reference_table
+
+if TYPE_CHECKING:
+    from recommend.learnt import Hint
 
 SCHEMA_VERSION = 1
 
@@ -35,10 +39,13 @@ class LookResult:
     reading: Reading
     look: Look
     annotated: NDArray[np.uint8]
+    hints: tuple[Hint, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return everything but the pixels as plain data; the fields of one ``schema`` never change meaning."""
+        learnt = {"hints": [dataclasses.asdict(hint) for hint in self.hints]} if self.hints else {}
         return {
+            **learnt,
             "schema": SCHEMA_VERSION,
             "language": self.look.language,
             "reading": reading_to_json(self.reading),
@@ -58,19 +65,34 @@ def look(
     max_cards: int = MAX_CARDS,
     paper: Region | None = None,
     taste: Taste | None = None,
+    model: Path | None = None,
 ) -> LookResult:
     """Read the face in one photo, or in several of the same person, and advise.
 
     ``paper`` marks white paper in the first photo as fractions (left, top, right, bottom); ``taste`` is what the
-    person likes (``recommend.feedback``). Raises the image errors of ``faces.images`` and ``faces.landmarks``
-    (unreadable, too large, no face, several faces), MissingModelError without landmark weights, and ConfigError for
-    impossible preferences.
+    person likes (``recommend.feedback``); ``model`` is a run folder whose federated model may bring a question
+    forward (``recommend.learnt``), and do nothing else.
+
+    Raises the image errors of ``faces.images`` and ``faces.landmarks`` (unreadable, too large, no face, several
+    faces), MissingModelError without landmark weights, ConfigError for impossible preferences, and ModelError for
+    a run without a model.
     """
     sources = [photo] if isinstance(photo, Path | bytes) else list(photo)
     images = [load_image(source) for source in sources]
     reading = read_face(images, paper=paper)
     advice = advise(reading, preferences, max_cards=max_cards, taste=taste)
-    return LookResult(reading, advice, annotate(images[reading.best], advice, reading.points))
+    picture = images[reading.best]
+    return LookResult(
+        reading, advice, annotate(picture, advice, reading.points), _hints(model, picture, reading.points)
+    )
+
+
+def _hints(model: Path | None, picture: NDArray[np.uint8], points: Points) -> tuple[Hint, ...]:
+    if model is None:
+        return ()
+    from recommend.learnt import hints  # torch takes seconds to load, and few have a model
+
+    return hints(model, picture, points)
 
 
 def reading_to_json(reading: Reading) -> dict[str, Any]:

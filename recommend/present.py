@@ -121,6 +121,7 @@ def _footer(result: LookResult, speak: Describer) -> RenderableType:
     if questions:
         parts.append(Text(speak.say("label.ask"), style="bold"))
         parts.extend(Text(f"  {question}") for question in questions)
+    parts.extend(Text(hint, style="dim") for hint in speak.hinted(result))
     if any(place.estimated for card in result.look.cards for place in card.places):
         parts.append(Text(speak.say("label.hairline"), style="dim"))
     parts.append(Text(speak.say("label.colour_note"), style="dim"))
