@@ -41,14 +41,20 @@ _GUARDS = {
 
 def open_feedback(folder: Path | None) -> Feedback:
     """Open the person's feedback; ask for the passphrase where one guards it ($MIEN_PASSPHRASE, else a prompt)."""
-    from privacy.vault import Vault
     from recommend.feedback.store import Feedback, default_folder
 
     place = folder or default_folder()
+    return Feedback.open(place, passphrase=passphrase_for(place))
+
+
+def passphrase_for(folder: Path) -> str | None:
+    """Return the passphrase that guards what is kept in a folder, asked for where nobody gave it; else None."""
+    from privacy.vault import Vault
+
     passphrase = os.environ.get(PASSPHRASE)
-    if passphrase is None and Vault.guard_of(place) == "passphrase":
-        passphrase = typer.prompt("Passphrase", hide_input=True)
-    return Feedback.open(place, passphrase=passphrase)
+    if passphrase is None and Vault.guard_of(folder) == "passphrase":
+        passphrase = str(typer.prompt("Passphrase", hide_input=True))
+    return passphrase
 
 
 def own_taste() -> Taste | None:
@@ -137,6 +143,14 @@ def reset(
         typer.confirm("Forget everything you said about cards?", abort=True)
     open_feedback(folder).reset()
     _out.print("Forgotten. The vault has a new key, which opens nothing of what was there.")
+
+
+@app.command()
+def protect(folder: Folder = None) -> None:
+    """Guard what is kept by a passphrase from now on, so that a stolen disk does not open it."""
+    feedback = open_feedback(folder)
+    feedback.protect(typer.prompt("New passphrase", hide_input=True, confirmation_prompt=True))
+    _out.print("From now on the passphrase opens it, and nothing else does.")
 
 
 @app.command()

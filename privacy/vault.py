@@ -18,6 +18,7 @@ V1. *Secrecy.* Whoever has the folder but not the wrapping key learns of an entr
 V2. *Integrity.* Bytes that differ in any way from what was last sealed under this name, in this vault, are never
     returned: a changed, cut, swapped or foreign file raises VaultError. The number of the data key, the salt, the
     vault's id and the entry's name are authenticated with the content.
+    A vault that is opened with a passphrase is never another one, with another guard, put in its place.
 V3. *Whole or absent.* A crash or ``kill -9`` at any instant leaves the entry as it was before or as it is after a
     write (mien.files.write_atomic: a new file, flushed, renamed); a rotation that was cut short is finished the
     next time the vault is opened, and every entry can be read in between.
@@ -107,10 +108,15 @@ class Vault:
         return vault
 
     @staticmethod
+    def exists(folder: Path) -> bool:
+        """Say whether there is a vault in ``folder``."""
+        return (folder / _HEADER).exists()
+
+    @staticmethod
     def guard_of(folder: Path) -> str | None:
         """Return who guards the key of the vault in ``folder``, without opening it; None where there is none."""
         place = folder / _HEADER
-        return str(read_header(place).guard.get("kind")) if place.exists() else None
+        return str(read_header(place).guard.get("kind")) if Vault.exists(folder) else None
 
     @property
     def guard(self) -> str:
@@ -305,6 +311,11 @@ def _new_key_file(path: Path, *, inside: bool, source: RandomSource) -> KeyFileG
 
 def _existing_guard(header: Header, folder: Path, passphrase: str | None, key_file: Path | None) -> Guard:
     kind = header.guard.get("kind")
+    if passphrase is not None and kind in ("keyring", "file"):
+        raise VaultError(
+            f"The vault {folder} is not guarded by a passphrase, but by a {kind}, and one was given: expected none. "
+            "Open it without one; if it was guarded by one before, somebody put another vault in its place."
+        )
     if kind == "passphrase":
         if passphrase is None:
             raise VaultError(

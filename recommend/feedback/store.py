@@ -29,7 +29,7 @@ from privacy.randomness import RandomSource
 from privacy.vault import Vault
 from recommend.feedback.features import Situation, features_of
 from recommend.feedback.taste import NO_PRIOR, UNTOUCHED, Opinion, Prior, Taste, effective
-from recommend.knowledge.load import shipped
+from recommend.knowledge.load import current
 from recommend.knowledge.model import KnowledgeBase
 from recommend.preferences import Preferences
 
@@ -121,7 +121,7 @@ class Feedback:
         Raises VaultError where the key is wrong or missing or the vault is damaged.
         """
         vault = Vault.open(folder or default_folder(), passphrase=passphrase, source=source)
-        return cls(vault, knowledge or shipped())
+        return cls(vault, knowledge or current())
 
     def record(self, rule: str, liked: bool, wishes: Preferences | Situation) -> None:
         """Keep an opinion on a card that was shown for ``wishes``. On return it is on the disk.
@@ -186,6 +186,10 @@ class Feedback:
         with self._vault.exclusive():
             self._vault.delete(STATE_ENTRY)
             self._vault.rotate()
+
+    def protect(self, passphrase: str) -> None:
+        """From now on guard what is kept by a passphrase. A device cannot then share it: it does not know it."""
+        self._vault.rotate(passphrase=passphrase)
 
     def sharing(self, on: bool) -> None:
         """Let this device's opinions take part in federated rounds, or not. The next round obeys."""
