@@ -20,8 +20,7 @@ import torch
 from numpy.typing import NDArray
 
 from configs.load import load_config
-from faces.prepare import PrepareOptions
-from faces.shards import crop_face
+from faces.shards import CropSizes, crop_face
 from mien.errors import ModelError
 from models.inputs import to_inputs
 from models.weights import load_model
@@ -57,8 +56,9 @@ def hints(run: Path, image: NDArray[np.uint8], points: Points) -> tuple[Hint, ..
     if not wanted:
         return ()
     data = load_config(run / "config.toml").data
-    options = PrepareOptions(face_size=data.face_size, skin_size=data.skin_size, nose_size=data.nose_size)
-    jaw, skin, nose, face, _ = crop_face(image, points, options.sizes)
+    # No run sets margins: training cuts with none (faces.prepare, which would bring process pools in here).
+    sizes = CropSizes(data.face_size, data.skin_size, data.nose_size, face_margin=0.0, skin_margin=0.0)
+    jaw, skin, nose, face, _ = crop_face(image, points, sizes)
     columns: dict[str, NDArray[Any]] = {"jaw": jaw, "skin": skin, "nose": nose, "face": face}
     if missing := [name for name in model.inputs if name not in columns]:
         raise ModelError(
