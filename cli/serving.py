@@ -6,6 +6,9 @@ from typing import Literal
 
 from rich.console import Console
 
+from cli.feedback import passphrase_for
+from recommend.feedback.store import default_folder
+from recommend.serve.opinions import Opinions
 from recommend.serve.server import serve
 
 
@@ -22,4 +25,5 @@ def serve_page(
         )
         console.print("Ctrl-C ends it and forgets everything.", style="dim")
 
-    serve(port=port, host=host, language=language, browser=browser, announce=announce)
+    opinions = Opinions(passphrase=passphrase_for(default_folder()))
+    serve(port=port, host=host, language=language, browser=browser, opinions=opinions, announce=announce)

@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 from recommend.adjust import with_hairline, with_landmarks
 from recommend.adviser import STARTERS, Look, advise
 from recommend.describe import Describer
+from recommend.feedback.taste import Taste
 from recommend.knowledge.load import current
 from recommend.knowledge.model import Language
 from recommend.look import LookResult, notices_to_json, reading_to_json
 from recommend.reading.geometry import Points, estimated_hairline
 from recommend.reading.reading import Reading
+from recommend.serve.opinions import Applied
 from recommend.serve.options import answers
 from recommend.serve.requests import LookRequest
 
@@ -32,7 +34,9 @@ def told(name: str, reading: Reading, language: Language) -> dict[str, Any]:
     }
 
 
-def look_at(reading: Reading, request: LookRequest, language: Language) -> LookResult:
+def look_at(
+    reading: Reading, request: LookRequest, language: Language, taste: Taste | None = None
+) -> LookResult:
     """Advise on a reading as the person corrected it; the page draws the zones, so no picture is made.
 
     Raises ConfigError for choices that are not known, or landmarks that are no face.
@@ -41,13 +45,13 @@ def look_at(reading: Reading, request: LookRequest, language: Language) -> LookR
     moved = request.points()
     if moved is not None:
         reading = with_landmarks(reading, moved)
-    look: Look = advise(reading, preferences, max_cards=request.max_cards)
+    look: Look = advise(reading, preferences, max_cards=request.max_cards, taste=taste)
     if request.hairline is not None:
         look = with_hairline(look, reading.points, np.array(request.hairline))
     return LookResult(reading, look, _NO_PICTURE)
 
 
-def shown(result: LookResult, request: LookRequest) -> dict[str, Any]:
+def shown(result: LookResult, request: LookRequest, taste: Applied = "none") -> dict[str, Any]:
     """Return the data of POST /look."""
     language = result.look.language
     speak = Describer(language)
@@ -61,6 +65,7 @@ def shown(result: LookResult, request: LookRequest) -> dict[str, Any]:
     return {
         **data,
         "hairline": hairline,
+        "taste": taste,
         "summary": speak.summary(result.reading),
         "questions": [
             {

@@ -22,10 +22,12 @@ from mien import __version__
 from mien.errors import MienError
 from recommend.knowledge.model import Language
 from recommend.serve.answers import failure
+from recommend.serve.feedback_routes import router as feedback_router
 from recommend.serve.guard import Guard
 from recommend.serve.intake import Intake
 from recommend.serve.limits import Limits
 from recommend.serve.offline import Traffic
+from recommend.serve.opinions import Opinions
 from recommend.serve.problems import InternalError, MalformedRequestError, MethodError, NoSuchPathError
 from recommend.serve.routes import router
 from recommend.serve.state import State, language_of
@@ -46,6 +48,7 @@ def create_app(
     workers: Workers | None = None,
     traffic: Traffic | None = None,
     store: Store | None = None,
+    opinions: Opinions | None = None,
     static: Path = STATIC,
 ) -> ASGIApp:
     """Return the whole server as an ASGI application; ``port`` and ``token`` are what the guard checks.
@@ -58,7 +61,7 @@ def create_app(
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         mine = await asyncio.to_thread(Workers, allowed) if workers is None else workers
-        app.state.mien = State(allowed, held, mine, counted)
+        app.state.mien = State(allowed, held, mine, counted, opinions or Opinions())
         sweeper = asyncio.create_task(_sweep(held))
         try:
             yield
@@ -77,6 +80,7 @@ def create_app(
         lifespan=lifespan,
     )
     app.include_router(router)
+    app.include_router(feedback_router)
     _answer_errors(app)
     if (static / "index.html").is_file():
         app.mount("/", StaticFiles(directory=static, html=True), name="page")

@@ -13,13 +13,13 @@ from mien.errors import (
     ConfigError,
     ImageError,
     ImageTooLargeError,
-    LedgerError,
     MienError,
     MissingModelError,
     NoFaceError,
     PrivacyError,
     SeveralFacesError,
     UnreadableImageError,
+    VaultError,
 )
 from recommend.knowledge.load import current
 from recommend.knowledge.model import Language
@@ -113,7 +113,7 @@ _STATUS: dict[type[MienError], int] = {
     SeveralFacesError: 422,
     ImageError: 422,
     MissingModelError: 503,
-    LedgerError: 503,
+    VaultError: 503,
     PrivacyError: 403,
 }
 _WORDING: dict[type[MienError], str] = {
@@ -124,6 +124,7 @@ _WORDING: dict[type[MienError], str] = {
     SeveralFacesError: "several_faces",
     ImageError: "unreadable",
     MissingModelError: "no_model",
+    VaultError: "vault",
     ForeignHostError: "foreign",
     ForeignOriginError: "foreign",
     TokenError: "token",

@@ -63,6 +63,20 @@ class LookRequest(Body):
         return None if self.landmarks is None else np.array(self.landmarks, dtype=np.float64)
 
 
+class OpinionRequest(Body):
+    """Like, or not for me, of a card that the last look of a reading showed."""
+
+    reading: ReadingId
+    rule: str = Field(max_length=80, description="the card's `rule`")
+    liked: bool
+
+
+class SharingRequest(Body):
+    """Whether opinions take part in federated rounds."""
+
+    on: bool
+
+
 class ForgetRequest(Body):
     """One reading, or all of them when it is left out."""
 

@@ -180,6 +180,7 @@ class Advised(Answer):
     look: LookData
     notices: list[NoticeData]
     hairline: Pair
+    taste: Literal["none", "applied", "unavailable"]
     summary: list[tuple[str, str]]
     questions: list[QuestionData]
 
@@ -232,6 +233,22 @@ class Status(Answer):
     workers_without_network: bool
     readings_in_memory: int
     languages: list[str]
+
+
+class Counted(Answer):
+    """How many opinions count now."""
+
+    count: int
+
+
+class FeedbackData(Counted):
+    """What is kept of the person's opinions, in numbers; ``guard`` null is: nothing is kept yet."""
+
+    liked: int
+    not_for_me: int
+    sharing: bool
+    guard: str | None
+    prior: str
 
 
 class Forgotten(Answer):

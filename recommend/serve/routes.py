@@ -37,7 +37,7 @@ SHEET_POLICY = (
     "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
 
-_FAILURES = {
+FAILURES = {
     400: "not in the expected form",
     401: "without the token",
     403: "from elsewhere",
@@ -47,10 +47,10 @@ _FAILURES = {
 }
 
 
-def _answers(success_model: type[Any], *more: int) -> dict[int | str, dict[str, Any]]:
+def answers(success_model: type[Any], *more: int) -> dict[int | str, dict[str, Any]]:
     """Return the OpenAPI responses of an address whose success is ``success_model``."""
     found: dict[int | str, dict[str, Any]] = {200: {"model": success_model}}
-    for status, words in _FAILURES.items():
+    for status, words in FAILURES.items():
         found[status] = {"model": Failed, "description": words}
     for status in more:
         found[status] = {"model": Failed, "description": "no such reading in memory"}
@@ -71,7 +71,7 @@ def _body(form: dict[str, Any], json_model: type[Any]) -> dict[str, Any]:
 
 @router.post(
     "/reading",
-    responses=_answers(Done[Reread]),
+    responses=answers(Done[Reread]),
     openapi_extra=_body(form_schema("photo", many=True, paper=True), PhotosJson),
 )
 async def post_reading(request: Request) -> Response:
@@ -87,7 +87,7 @@ async def post_reading(request: Request) -> Response:
     "/reading/{reading}/photo",
     response_class=Response,
     responses={
-        **_answers(Failed, 404),
+        **answers(Failed, 404),
         200: {"content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}},
     },
 )
@@ -97,31 +97,38 @@ async def get_photo(request: Request, reading: str = Path(pattern=READING_ID)) -
     return Response(bytes(held.view), media_type="image/jpeg")
 
 
-@router.post("/look", responses=_answers(Done[Advised], 404))
+@router.post("/look", responses=answers(Done[Advised], 404))
 async def post_look(request: Request, body: LookRequest) -> Response:
     """Advise on a reading. Moved landmarks are measured again at once; the photo is not."""
-    held, language = state_of(request).store.get(body.reading), language_of(request)
-    reading = held.reading
+    state, language = state_of(request), language_of(request)
+    held = state.store.get(body.reading)
 
     def work() -> dict[str, Any]:
-        return advice.shown(advice.look_at(reading, body, language), body)
+        taste, applied = state.opinions.taste()
+        result = advice.look_at(held.reading, body, language, taste)
+        held.wishes = result.look.preferences
+        return advice.shown(result, body, applied)
 
     return success(await run_in_threadpool(work))
 
 
-@router.post("/sheet", responses=_answers(Done[SheetData], 404))
+@router.post("/sheet", responses=answers(Done[SheetData], 404))
 async def post_sheet(request: Request, body: LookRequest) -> Response:
     """Make the printable page of a look; return its address, which works once and without a token."""
     state, language = state_of(request), language_of(request)
     reading = state.store.get(body.reading).reading
-    page = await run_in_threadpool(lambda: sheet(advice.look_at(reading, body, language)))
+
+    def work() -> str:
+        return sheet(advice.look_at(reading, body, language, state.opinions.taste()[0]))
+
+    page = await run_in_threadpool(work)
     return success({"url": f"/sheet/{state.store.issue(page, body.reading)}"})
 
 
 @router.get(
     "/sheet/{ticket}",
     response_class=Response,
-    responses={**_answers(Failed, 404), 200: {"content": {"text/html": {"schema": {"type": "string"}}}}},
+    responses={**answers(Failed, 404), 200: {"content": {"text/html": {"schema": {"type": "string"}}}}},
 )
 async def get_sheet(request: Request, ticket: str = Path(pattern=READING_ID)) -> Response:
     """Return a printable page, once. It has no script and no photo."""
@@ -131,7 +138,7 @@ async def get_sheet(request: Request, ticket: str = Path(pattern=READING_ID)) ->
 
 @router.post(
     "/track",
-    responses=_answers(Done[TrackedData]),
+    responses=answers(Done[TrackedData]),
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -152,7 +159,7 @@ async def post_track(request: Request) -> Response:
 
 @router.post(
     "/face",
-    responses=_answers(Done[FaceData]),
+    responses=answers(Done[FaceData]),
     openapi_extra=_body(form_schema("image", many=False, paper=False), FaceJson),
 )
 async def post_face(request: Request) -> Response:
@@ -163,13 +170,13 @@ async def post_face(request: Request) -> Response:
     return success(dict(face_of(reading)))
 
 
-@router.get("/options", responses=_answers(Done[OptionsData]))
+@router.get("/options", responses=answers(Done[OptionsData]))
 async def get_options(request: Request) -> Response:
     """Return every choice and everything that can be told, with its words."""
     return success(options(language_of(request), state_of(request).limits))
 
 
-@router.get("/status", responses=_answers(Done[Status]))
+@router.get("/status", responses=answers(Done[Status]))
 async def get_status(request: Request) -> Response:
     """Return what is held, and what was sent off this device: counted, not assumed."""
     state = state_of(request)
@@ -186,7 +193,7 @@ async def get_status(request: Request) -> Response:
     )
 
 
-@router.post("/forget", responses=_answers(Done[Forgotten]))
+@router.post("/forget", responses=answers(Done[Forgotten]))
 async def post_forget(request: Request, body: ForgetRequest) -> Response:
     """Drop one reading, or all, with their photos."""
     return success({"forgotten": state_of(request).store.forget(body.reading)})

@@ -22,6 +22,7 @@ from recommend.knowledge.model import Language
 from recommend.serve.app import create_app
 from recommend.serve.limits import Limits
 from recommend.serve.offline import Traffic, watch
+from recommend.serve.opinions import Opinions
 from recommend.serve.problems import ServeError
 from recommend.serve.sandbox import no_core_dump
 
@@ -38,6 +39,7 @@ def serve(
     language: Language = "en",
     browser: bool = True,
     limits: Limits | None = None,
+    opinions: Opinions | None = None,
     announce: Callable[[str], None] = print,
     source: RandomSource | None = None,
 ) -> None:
@@ -52,7 +54,9 @@ def serve(
         no_core_dump()
         traffic = Traffic()
         watch(traffic)
-        app = create_app(port=bound, token=token, language=language, limits=limits, traffic=traffic)
+        app = create_app(
+            port=bound, token=token, language=language, limits=limits, traffic=traffic, opinions=opinions
+        )
         config = uvicorn.Config(
             app,
             lifespan="on",

@@ -1,4 +1,4 @@
-"""What all requests share: the limits, the readings, the workers, the count of what was sent, the language."""
+"""What all requests share: the limits, the readings, the workers, the count of what was sent, the opinions."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from starlette.requests import Request
 from recommend.knowledge.model import Language
 from recommend.serve.limits import Limits
 from recommend.serve.offline import Traffic
+from recommend.serve.opinions import Opinions
 from recommend.serve.store import Store
 from recommend.serve.workers import Workers
 
@@ -21,6 +22,7 @@ class State:
     store: Store
     workers: Workers
     traffic: Traffic
+    opinions: Opinions
 
 
 def state_of(request: Request) -> State:

@@ -21,6 +21,7 @@ from collections.abc import Callable
 
 from mien.errors import MienError
 from privacy.randomness import RandomSource, SystemSource
+from recommend.preferences import Preferences
 from recommend.reading.reading import Reading
 from recommend.serve.limits import Limits
 from recommend.serve.problems import UnknownReadingError
@@ -30,11 +31,12 @@ ID_BYTES = 16
 
 @dataclasses.dataclass
 class Held:
-    """One reading, the JPEG of the photo it is drawn on, and when it was used last."""
+    """One reading, the JPEG of the photo it is drawn on, when it was used last, and for which wishes."""
 
     reading: Reading
     view: bytearray
     used: float
+    wishes: Preferences = dataclasses.field(default_factory=Preferences)
 
 
 @dataclasses.dataclass(frozen=True)

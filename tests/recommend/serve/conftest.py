@@ -22,6 +22,7 @@ from PIL import Image
 from faces.synthetic.dataset import records
 from recommend.serve.app import create_app
 from recommend.serve.limits import Limits
+from recommend.serve.opinions import Opinions
 from recommend.serve.server import listen
 from recommend.serve.workers import Workers
 
@@ -85,11 +86,12 @@ def _served(**options: object) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(scope="session")
-def make_client(limits: Limits, workers: Workers) -> Iterator[Callable[..., httpx.Client]]:
+def make_client(limits: Limits, workers: Workers, tmp_path_factory) -> Iterator[Callable[..., httpx.Client]]:
     """Return a function that serves the application from this process, with other options if wanted."""
+    home = tmp_path_factory.mktemp("opinions") / "feedback"
     with contextlib.ExitStack() as stack:
         yield lambda **options: stack.enter_context(
-            _served(**{"limits": limits, "workers": workers, **options})
+            _served(**{"limits": limits, "workers": workers, "opinions": Opinions(home), **options})
         )
 
 

@@ -18,7 +18,9 @@ from recommend.serve.problems import EVERY, InternalError, say, status_of
 MODELS = {
     "/reading": responses.Reread, "/look": responses.Advised, "/sheet": responses.SheetData,
     "/track": responses.TrackedData, "/face": responses.FaceData, "/options": responses.OptionsData,
-    "/status": responses.Status, "/forget": responses.Forgotten,
+    "/status": responses.Status, "/forget": responses.Forgotten, "/feedback": responses.Counted,
+    "/feedback/undo": responses.Counted, "/feedback/reset": responses.FeedbackData,
+    "/feedback/sharing": responses.FeedbackData,
 }  # fmt: skip
 JUNK = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
@@ -125,7 +127,7 @@ def test_requests_drawn_from_the_description_get_answers_that_it_allows(client, 
         (path, method, operation)
         for path, method, operation in operations(description)
         if "{" not in path
-        and path not in ("/track", "/forget")  # the one takes no JSON, the other all readings
+        and path not in ("/track", "/forget", "/feedback/export")  # no JSON, no envelope, or all readings
     ]
 
     @settings(
@@ -156,7 +158,7 @@ def test_requests_drawn_from_the_description_get_answers_that_it_allows(client, 
 
     ask()
     for path in MODELS:
-        if path not in ("/track", "/reading", "/forget"):
+        if path in ("/look", "/sheet", "/face", "/options", "/status"):
             assert (path, 200) in seen, f"{path} was also asked rightly"
     assert ("/look", 400) in seen
     assert ("/look", 422) in seen
