@@ -1,256 +1,267 @@
-"""The report as one self-contained page: no network, no script; light and dark; prints on paper."""
+"""The report as one self-contained page: no network, no script; light and dark; English and Chinese; prints on paper.
+
+The page is a function of the report and of the attacks' results alone, so an auditor can draw it again and compare.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import jinja2
 
-from privacy.audit.charts import line_chart
+from privacy.audit.charts import bar_chart, dot_grid, line_chart, roc_chart
 from privacy.audit.evidence import AttackResult
+from privacy.audit.page_style import STYLE, STYLE_HASH
+from privacy.audit.page_template import TEMPLATE
+from privacy.audit.standards import standards
+from privacy.audit.tables import tables
+from privacy.audit.words import Words, same, size_text, words
+from privacy.egress import ALLOWED
 
 _MESSAGES = {
-    "query.enrol": "enrolment: a public key, once",
-    "query.setup": "set-up: encrypted shares for other clients",
-    "train": "training: one masked vector",
-    "query.unmask": "opening: shares that open the sum only",
+    "query.enrol": words("enrolment, once", "注册，仅一次"),
+    "query.setup": words("set-up", "建立密钥"),
+    "train": words("training", "训练"),
+    "query.unmask": words("opening", "打开总和"),
 }
 _PARTS = {
-    "enrolment": "signed public keys",
-    "setup": "encrypted shares",
-    "header": "signed header of the vector",
-    "vector": "masked update, indistinguishable from noise",
-    "unmask": "locked shares of the round's masks",
-    "refusal": "a refusal, with its reason",
+    "enrolment": words("signed public keys", "签名的公钥"),
+    "setup": words("encrypted shares for other clients", "给其他客户端的加密份额"),
+    "header": words("signed header of the vector", "向量的签名头"),
+    "vector": words("masked update, like noise", "掩码更新，形同噪声"),
+    "unmask": words("locked shares that open the sum only", "只能打开总和的加锁份额"),
+    "refusal": words("a refusal, with its reason", "拒绝及其理由"),
+    "receipt": words("the ledger's receipt", "账本回执"),
 }
 _MODES = {
-    "distributed": "each client clips what one person can contribute and adds a share of noise; only the sum of "
-    "all clients, noise and all, is ever opened",
-    "silo": "each client adds all the noise itself, before anything leaves it",
-    "device": "each client is one person; its whole update is clipped and carries a share of noise",
-    "none": "no noise: the sum is hidden from everyone but can still tell about a single person",
+    "distributed": words("what one person adds is clipped; a share of the noise is added", "裁剪每个人的贡献，并加上一份噪声"),
+    "silo": words("what one person adds is clipped; all the noise is added here", "裁剪每个人的贡献，并在此加上全部噪声"),
+    "device": words("the device's whole update is clipped; a share of the noise is added", "裁剪设备的整个更新，并加上一份噪声"),
+    "none": words("nothing is clipped, and no noise is added", "不裁剪，也不加噪声"),
+}  # fmt: skip
+_KINDS = {
+    "lower bound": words("lower bound", "下界"),
+    "estimate": words("estimate, no bound", "估计，非界"),
+    "measurement": words("measurement", "测量"),
 }
+_ANSWERS = {
+    "answered": (words("answered", "已答"), "holds"),
+    "stated": (words("stated", "已说明"), "holds"),
+    "open": (words("open", "未答"), "measured"),
+    "not applicable": (words("not applicable", "不适用"), "measured"),
+}
+_STATES = {"finished": words("finished", "已完成"), "interrupted": words("interrupted", "已中断")}
 
 
 def render(report: Mapping[str, Any], evidence: Sequence[AttackResult] = (), *, language: str = "en") -> str:
-    """Return the page of a report made by :func:`privacy.audit.report.build_report`."""
+    """Return the page of a report that lacks only its page's hash and its signature; it opens in ``language``."""
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["size"] = _size
-    environment.filters["auc"] = lambda value: "–" if value is None else f"{value:.3f}"
-    template = environment.from_string(_TEMPLATE)
-    return template.render(
+    tests = [_test(result) for result in evidence]
+    return environment.from_string(TEMPLATE).render(
         report=report,
         privacy=report["privacy"],
-        charts=_charts(report),
-        messages=_MESSAGES,
-        parts=_PARTS,
+        language=language,
+        style=STYLE,
+        style_hash=STYLE_HASH,
+        t=words,
+        state=_STATES[report["state"]],
+        label=_label(report),
         mode_text=_MODES[report["privacy"]["mode"]],
-        meaning=_meaning(report["privacy"]),
-        totals=_totals(report["rounds"]),
+        traffic=_traffic(report),
+        trained=_trained(report),
+        charts=_charts(report),
+        tests=tests,
+        refuted=[test for test in tests if test["verdict_class"] == "refuted"],
+        roc=_roc(report, evidence),
+        tables=tables(report),
+        standards=standards(report),
+        answers=_ANSWERS,
     )
 
 
-def _charts(report: Mapping[str, Any]) -> dict[str, str]:
-    rounds = report["rounds"]
-    names = list(report["model"]["attributes"])
-    areas = {
-        name: [(line["round"], _number(line["auc"].get(name))) for line in rounds if line["loss"] is not None]
-        for name in names
-    }
-    spent = {"ε spent": [(line["round"], _number(line["epsilon"])) for line in rounds]}
-    budget = report["privacy"]["epsilon_promised"]
-    losses = {"loss": [(line["round"], line["loss"]) for line in rounds if line["loss"] is not None]}
-    survivors = {
-        "asked": [(line["round"], line["cohort"]) for line in rounds],
-        "in the sum": [(line["round"], line["survivors"]) for line in rounds],
-    }
-    return {
-        "auc": line_chart(
-            areas, title="AUC by round", x_label="round", y_label="AUC, unseen persons", y_range=(0.4, 1.0)
-        ),
-        "loss": line_chart(losses, title="Loss by round", x_label="round", y_label="loss, unseen persons"),
-        "epsilon": line_chart(
-            spent,
-            title="ε spent by round",
-            x_label="round",
-            y_label="ε",
-            limit=(budget, f"budget ε = {budget:g}") if budget else None,
-        ),
-        "survivors": line_chart(survivors, title="Clients by round", x_label="round", y_label="clients"),
-    }
-
-
-def _meaning(privacy: Mapping[str, Any]) -> dict[str, str] | None:
-    """Say ε as the best possible success of someone who looks for the people that took part."""
+def _label(report: Mapping[str, Any]) -> dict[str, Any]:
+    privacy = report["privacy"]
+    rate, advantage = privacy["tpr_at_fpr_1_percent"], privacy["advantage"]
+    share = f"{report['config']['privacy']['collusion'] * 100:g} %"
+    against, assumption = (
+        words("everyone", "所有人"),
+        words("the coordinator included, without trust in others", "包括协调者，无需信任他人"),
+    )
+    if privacy["mode"] in ("distributed", "device"):
+        assumption = words(
+            "the coordinator included, unless over {n} of the clients in a sum collude with it",
+            "包括协调者，除非总和中超过 {n} 的客户端与其合谋",
+            n=share,
+        )
     if privacy["epsilon_spent"] is None:
-        return None
+        against, assumption = (
+            words("nobody", "无"),
+            words(
+                "only single updates are hidden, from the coordinator too", "只隐藏单个更新，对协调者也隐藏"
+            ),
+        )
+    found = None if rate is None else math.ceil(rate * 100 - 1e-9)
     return {
-        "epsilon": f"{privacy['epsilon_spent']:.2f}",
-        "found": f"{privacy['tpr_at_fpr_1_percent'] * 100:.1f} %",
+        "epsilon": "∞" if privacy["epsilon_spent"] is None else f"{privacy['epsilon_spent']:.2f}",
+        "promised": None if privacy["epsilon_promised"] is None else f"{privacy['epsilon_promised']:g}",
+        "delta": f"{privacy['delta']:g}",
+        "against": against,
+        "assumption": assumption,
+        "found": found,
+        "answers": None if advantage is None else f"{(1 + advantage) * 50:.0f}",
+        "dots": "" if found is None else dot_grid(found, 1, words(f"{found} of 100", f"100 中的 {found}")),
+        "up": size_text(sum(row["bytes"] for row in report["left_the_devices"])),
+        "down": size_text(sum(row["bytes"] for row in report["sent_to_the_devices"])),
     }
 
 
-def _totals(rounds: list[Mapping[str, Any]]) -> dict[str, float]:
+def _traffic(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    rows = []
+    for row in report["left_the_devices"]:
+        rule = ALLOWED.get(row["message"], {}).get(row["part"])
+        limit = getattr(rule, "limit", None)
+        each = size_text(row["smallest"])
+        if row["largest"] != row["smallest"]:
+            each += f" – {size_text(row['largest'])}"
+        rows.append({
+            "message": _MESSAGES.get(row["message"], same(row["message"])),
+            "part": _PARTS.get(row["part"], same(row["part"])),
+            "type": row["type"],
+            "count": f"{row['count']:,}",
+            "each": each,
+            "all": size_text(row["bytes"]),
+            "limit": words("the plan's length", "计划的长度") if limit is None else same(size_text(limit)),
+        })  # fmt: skip
+    return rows
+
+
+def _trained(report: Mapping[str, Any]) -> dict[str, Any]:
+    model, data = report["model"], report["data"]
     return {
-        "up": sum(line["bytes_up"] for line in rounds),
-        "down": sum(line["bytes_down"] for line in rounds),
-        "seconds": sum(line["seconds"] for line in rounds),
-    }
+        "m": model["name"], "p": f"{model['parameters']:,}", "a": len(model["attributes"]),
+        "n": f"{data['train_photos']:,}", "k": f"{data['train_persons']:,}", "c": data["clients"],
+    }  # fmt: skip
 
 
-def _number(value: float | None) -> float:
+def _charts(report: Mapping[str, Any]) -> dict[str, str]:
+    rounds, privacy = report["rounds"], report["privacy"]
+    names = list(report["model"]["attributes"])
+    number = words("round", "轮次")
+    evaluated = [line for line in rounds if line["loss"] is not None]
+    areas = {name: [(line["round"], _value(line["auc"].get(name))) for line in evaluated] for name in names}
+    budget = privacy["epsilon_promised"]
+    people = {"cohort": words("asked", "被请求"), "survivors": words("in the sum", "在总和中")}
+    bytes_ = {"up": words("sent by devices", "设备发送"), "down": words("received", "设备接收")}
+    spent = {"ε": [(line["round"], _value(line["epsilon"])) for line in rounds]}
+    return {
+        "epsilon": line_chart(
+            spent, title=words("ε spent, round by round", "逐轮用掉的 ε"), x_label=number, y_label=same("ε"),
+            limit=(budget, words("budget ε = {n}", "预算 ε = {n}", n=f"{budget:g}")) if budget else None,
+        ),
+        "budget": bar_chart(_bars(privacy), title=words("Budget, and who adds up", "预算与叠加")),
+        "survivors": line_chart(
+            {key: [(line["round"], line[key]) for line in rounds] for key in people}, names=people,
+            title=words("Clients", "客户端"), x_label=number, y_label=words("clients", "客户端数"),
+        ),
+        "bytes": line_chart(
+            {key: [(line["round"], line[f"bytes_{key}"] / 1e6) for line in rounds] for key in bytes_}, names=bytes_,
+            title=words("Traffic", "流量"), x_label=number, y_label=words("MB a round", "每轮 MB"),
+        ),
+        "auc": line_chart(
+            areas, title=words("AUC on unseen persons", "未见过的人上的 AUC"), x_label=number, y_label=same("AUC"), y_range=(0.4, 1.0),
+        ),
+        "loss": line_chart(
+            {"loss": [(line["round"], line["loss"]) for line in evaluated]},
+            title=words("Loss on unseen persons", "未见过的人上的损失"), x_label=number, y_label=words("loss", "损失"),
+        ),
+    }  # fmt: skip
+
+
+def _bars(privacy: Mapping[str, Any]) -> list[tuple[Words, float | None, str]]:
+    spent, promised = privacy["epsilon_spent"], privacy["epsilon_promised"]
+    over = spent is not None and promised is not None and spent > promised
+    bars: list[tuple[Words, float | None, str]] = [
+        (words("spent, one person", "已用，一个人"), spent, "over" if over or spent is None else "spent"),
+    ]
+    if promised is not None:
+        bars.append((words("promised", "承诺"), promised, "promised"))
+    if privacy["second_opinion"] is not None:
+        bars.append((words("second accountant", "第二种核算"), privacy["second_opinion"]["epsilon"], "spent"))
+    bars += [
+        (words("{n} people together", "{n} 人一起", n=size), value, "group")
+        for size, value in list(privacy["households"].items())[:1]
+    ]
+    return bars
+
+
+def _roc(report: Mapping[str, Any], evidence: Iterable[AttackResult]) -> str:
+    curves, names = {}, {}
+    for result in evidence:
+        own = {"": result.figures.roc} if result.figures.roc else {}
+        for part, points in {**own, **result.figures.rocs}.items():
+            key = f"{result.attack} {part}".strip()
+            curves[key] = points
+            title = _title(result)
+            names[key] = Words(f"{title.en} {part}".strip(), f"{title.zh} {part}".strip())
+    if not curves:
+        return ""
+    title = words("Attacks, and what the promise allows", "攻击与承诺允许的上限")
+    return roc_chart(curves, title=title, promise=report["privacy"]["mu_gdp"], names=names)
+
+
+def _test(result: AttackResult) -> dict[str, Any]:
+    verdict = {
+        True: (words("holds", "成立"), "holds"),
+        False: (words("refuted", "被推翻"), "refuted"),
+        None: (words("measured", "已测量"), "measured"),
+    }[result.passed]
+    groups: dict[str, list[Any]] = {}
+    for tile in result.figures.gallery:
+        groups.setdefault(tile.group, []).append(tile)
+    return {
+        "name": _title(result),
+        "headline": result.headline or ", ".join(f"{name} {_plain(value)}" for name, value in list(result.result.items())[:3]),
+        "question": result.question,
+        "kind": _KINDS[result.kind],
+        "confidence": "–" if result.confidence is None else f"{result.confidence * 100:g} %",
+        "verdict": verdict[0],
+        "verdict_class": verdict[1],
+        "rows": _rows(result),
+        "notes": result.notes,
+        "gallery": list(groups.values()),
+    }  # fmt: skip
+
+
+def _rows(result: AttackResult) -> list[tuple[Words, Words]]:
+    claim = result.claim
+    promised = (
+        same("–") if claim.epsilon is None else same(f"ε = {claim.epsilon:g}, δ = {claim.delta or 0:g}")
+    )
+    rows = [
+        (words("threat model", "威胁模型"), same(result.threat_model)),
+        (words("method", "方法"), same(result.method or "–")),
+        (words("claim", "承诺"), promised),
+        (words("kind", "性质"), _KINDS[result.kind]),
+        (words("confidence; tests corrected for", "置信度；校正的检验数"), same(f"{result.confidence or '–'}; {result.tests}")),
+        (words("power", "功效"), same(result.power or "–")),
+        (words("seconds", "秒"), same(f"{result.seconds:.1f}")),
+    ]  # fmt: skip
+    return rows + [(same(name), same(_plain(value))) for name, value in result.result.items()]
+
+
+def _title(result: AttackResult) -> Words:
+    return Words(result.title.get("en", result.attack), result.title.get("zh", result.attack))
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, tuple):
+        return f"[{', '.join(_plain(part) for part in value)}]"
+    return "–" if value is None else str(value)
+
+
+def _value(value: float | None) -> float:
     return math.nan if value is None else value
-
-
-def _size(count: float) -> str:
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if count < 1000 or unit == "GB":
-            break
-        count /= 1000
-    return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
-
-
-_STYLE = """
-:root { color-scheme: light dark; --ink: #1d2026; --quiet: #626873; --paper: #fdfcfa; --edge: #e2ded6;
-  --card: #f5f2ec; --good: #2c6e4f; --bad: #a23b2a;
-  --line-0: #b5533c; --line-1: #2f6f8f; --line-2: #7a8b2f; --line-3: #8a5a9e; --line-4: #c48a1d; --line-5: #4a4f5a; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e8e6e1; --quiet: #a0a3a9; --paper: #17181b; --edge: #34363b;
-  --card: #202226; --good: #7cc7a1; --bad: #e58b7b; --line-0: #e08a73; --line-1: #7bb6d3; --line-2: #b7c76c;
-  --line-3: #c39ad6; --line-4: #e5b65a; --line-5: #b9bdc6; } }
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.55 system-ui, sans-serif; }
-main { max-width: 62rem; margin: 0 auto; padding: 2.5rem 1.25rem 4rem; }
-h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .3rem; font-weight: 650; }
-h2 { font-size: 1.2rem; margin: 2.6rem 0 .6rem; font-weight: 650; }
-p { margin: .5rem 0; max-width: 44rem; }
-.quiet, figcaption, th { color: var(--quiet); }
-.label { display: grid; grid-template-columns: repeat(auto-fit, minmax(11rem, 1fr)); gap: 1px; margin: 1.6rem 0;
-  background: var(--edge); border: 1px solid var(--edge); border-radius: 10px; overflow: hidden; }
-.label div { background: var(--card); padding: .9rem 1rem; }
-.label b { display: block; font-size: 1.55rem; line-height: 1.25; font-weight: 650; }
-.label span { color: var(--quiet); font-size: .86rem; }
-.warning { border-left: 4px solid var(--bad); background: var(--card); padding: .7rem 1rem; max-width: none; }
-table { border-collapse: collapse; width: 100%; font-size: .93rem; }
-th, td { text-align: left; padding: .4rem .7rem .4rem 0; border-bottom: 1px solid var(--edge); vertical-align: top; }
-th { font-weight: 500; }
-.number { text-align: right; font-variant-numeric: tabular-nums; }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(19rem, 1fr)); gap: 1rem 2rem; }
-figure { margin: 0; } svg { width: 100%; height: auto; display: block; }
-svg text { fill: var(--quiet); font-size: 12px; font-family: inherit; }
-.grid { stroke: var(--edge); } .line { fill: none; stroke-width: 2.2; stroke-linejoin: round; }
-.limit { stroke: var(--bad); stroke-dasharray: 5 4; }
-figcaption span { margin-right: 1.1rem; font-size: .86rem; white-space: nowrap; }
-figcaption i { display: inline-block; width: .8em; height: .8em; border-radius: 2px; margin-right: .4em; }
-code, pre { font: .88rem/1.5 ui-monospace, monospace; } pre { background: var(--card); padding: .8rem 1rem;
-  border-radius: 8px; overflow-x: auto; } .hash { word-break: break-all; }
-@media print { main { padding: 0; max-width: none; } h2 { break-after: avoid; } figure, tr { break-inside: avoid; } }
-"""
-
-_TEMPLATE = (
-    """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>Mien report: {{ report.run }}</title>
-<style>"""
-    + _STYLE
-    + """</style>
-</head>
-<body><main>
-<h1>{{ report.config.name }}</h1>
-<p class="quiet">Report of the run {{ report.run }} · {{ report.state }} · {{ report.opened }} rounds opened</p>
-
-{% if privacy.randomness == "test-only" %}
-<p class="warning"><strong>This run protects nothing.</strong> Its masks and noise came from a repeatable source
-({{ "randomness = test-only" }}), so that it can be compared to the bit. Never use it with real people.</p>
-{% endif %}
-{% if privacy.mode == "none" %}
-<p class="warning"><strong>No differential privacy.</strong> Single updates were hidden, but the trained model may
-tell whether one person took part.</p>
-{% endif %}
-{% if report.data.synthetic %}
-<p class="quiet">All faces of this run are synthetic: drawn by a program, of no living person. Figures for them say
-that the machinery works, not how well it would do on photographs.</p>
-{% endif %}
-
-<div class="label">
-{% if meaning %}
-<div><b>ε = {{ meaning.epsilon }}</b><span>spent for each person, at δ = {{ "%g"|format(privacy.delta) }};
-promised at most {{ "%g"|format(privacy.epsilon_promised) }}</span></div>
-<div><b>{{ meaning.found }}</b><span>of those who took part could be found, at the very most, by someone who sees
-every model and errs on 1 % of those who did not (1 % is blind guessing)</span></div>
-{% else %}
-<div><b>ε = ∞</b><span>no bound on what the model tells about one person</span></div>
-{% endif %}
-<div><b>0 photos</b><span>left a device; nor a crop, a landmark, a label or a name</span></div>
-<div><b>{{ totals.up|size }}</b><span>masked data sent by {{ report.data.clients }} clients in all,
-{{ totals.down|size }} received</span></div>
-</div>
-
-<h2>What was trained, and on what</h2>
-<p>The model <code>{{ report.model.name }}</code> ({{ "{:,}".format(report.model.parameters) }} parameters) learned
-{{ report.model.attributes|length }} attributes from {{ "{:,}".format(report.data.train_photos) }} photos of
-{{ "{:,}".format(report.data.train_persons) }} {{ "synthetic " if report.data.synthetic else "" }}persons, spread over
-{{ report.data.clients }} clients. It was evaluated on {{ "{:,}".format(report.data.test_photos) }} photos of
-{{ "{:,}".format(report.data.test_persons) }} persons that no client has.</p>
-<p class="quiet">These attributes measure the learning machinery. They are labels that people gave to pictures, not
-facts about anyone, and advice is never drawn from them.</p>
-{% if report.best %}
-<table>
-<tr><th>attribute</th><th class="number">AUC after round {{ report.best.round }}</th></tr>
-{% for name, value in report.best.auc.items() %}
-<tr><td>{{ name }}</td><td class="number">{{ value|auc }}</td></tr>
-{% endfor %}
-</table>
-{% endif %}
-<div class="charts">{{ charts.auc|safe }}{{ charts.loss|safe }}</div>
-
-<h2>What was promised, and what was spent</h2>
-<p>The unit of protection is one <strong>{{ privacy.unit }}</strong>, with all of her photos. Way of working:
-{{ mode_text }}.</p>
-{% if privacy.mode == "distributed" %}
-<p>This holds against everyone who sees the released models, and against the coordinator too, as long as no more
-than {{ "%g"|format(report.config.privacy.collusion * 100) }} % of the surviving clients collude with it: their
-noise is not counted.</p>
-{% endif %}
-{% if privacy.accountant %}
-<p class="quiet">ε is computed from the plans in the transcript by {{ privacy.accountant }}, for the client that was
-asked most often ({{ privacy.rounds_of_busiest_client }} rounds).</p>
-{% endif %}
-<div class="charts">{{ charts.epsilon|safe }}{{ charts.survivors|safe }}</div>
-{% if report.aborted %}
-<p>Rounds in which nothing was opened:</p>
-<table><tr><th>round</th><th>why</th></tr>
-{% for line in report.aborted %}<tr><td>{{ line.round }}</td><td>{{ line.reason }}</td></tr>{% endfor %}
-</table>
-{% endif %}
-
-<h2>What left the devices</h2>
-<table>
-<tr><th>message</th><th>part</th><th>type</th><th class="number">how many</th><th class="number">size in all</th></tr>
-{% for row in report.left_the_devices %}
-<tr><td>{{ messages.get(row.message, row.message) }}</td><td>{{ parts.get(row.part, row.part) }}</td>
-<td>{{ row.type }}</td><td class="number">{{ "{:,}".format(row.count) }}</td>
-<td class="number">{{ row.bytes|size }}</td></tr>
-{% endfor %}
-</table>
-<p class="quiet">Anything else is stopped on the device by an allow-list.</p>
-
-<h2>Repeat it</h2>
-<pre>mien simulate {{ report.run }}/config.toml</pre>
-<table>
-<tr><td>configuration</td><td class="hash"><code>sha256 {{ report.config_sha256 }}</code></td></tr>
-<tr><td>transcript</td><td class="hash"><code>{{ report.transcript.lines }} lines, head
-{{ report.transcript.head }}</code></td></tr>
-<tr><td>source</td><td class="hash"><code>{{ report.environment.revision }}</code></td></tr>
-<tr><td>engine</td><td>{{ report.environment.engine }}, Python {{ report.environment.python }},
-{% for name, version in report.environment.packages.items() %}{{ name }} {{ version }}{{ ", " if not loop.last }}{% endfor %}
-</td></tr>
-</table>
-</main></body></html>
-"""
-)
