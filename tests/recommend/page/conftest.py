@@ -40,7 +40,9 @@ def _browser_path() -> str | None:
 def chromium_path() -> str:
     path = _browser_path()
     if path is None:
-        pytest.skip("no Chromium was found: install it (apt-get install chromium) or name it in MIEN_CHROMIUM")
+        pytest.skip(
+            "no Chromium was found: install it (apt-get install chromium) or name it in MIEN_CHROMIUM"
+        )
     return path
 
 
@@ -228,18 +230,16 @@ class Visitor:
 
 
 @pytest.fixture
-def visit(
-    browser: Any, served: Served, pictures: dict[str, Path]
-) -> Iterator[Callable[..., Visitor]]:
+def visit(browser: Any, served: Served, pictures: dict[str, Path]) -> Iterator[Callable[..., Visitor]]:
     """Return a function that makes a new visitor; options are those of a browser context."""
     with contextlib.ExitStack() as stack:
 
         def come(language: str = "en", **options: Any) -> Visitor:
             chosen = {"viewport": {"width": 1180, "height": 820}, "reduced_motion": "reduce", **options}
-            host = chosen.pop("browser", browser)
+            host, server = chosen.pop("browser", browser), chosen.pop("served", served)
             context = host.new_context(locale=LOCALES[language], **chosen)
             context.set_default_timeout(20_000)
             stack.callback(context.close)
-            return Visitor(context.new_page(), chosen.pop("served", served), pictures)
+            return Visitor(context.new_page(), server, pictures)
 
         yield come

@@ -12,7 +12,15 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[3]
 SOURCE = REPOSITORY / "recommend" / "page"
 BUILT = REPOSITORY / "recommend" / "serve" / "static"
-MADE_OF = ("public", "source", "index.html", "package.json", "package-lock.json", "tsconfig.json", "vite.config.ts")
+MADE_OF = (
+    "public",
+    "source",
+    "index.html",
+    "package.json",
+    "package-lock.json",
+    "tsconfig.json",
+    "vite.config.ts",
+)
 LIMIT = 1_200_000
 # Names of XML namespaces and of a project's error pages: text, which no browser ever opens.
 NAMES = ("http://www.w3.org/", "https://react.dev/errors/", "https://github.com/", "https://bugs.webkit.org/")
@@ -26,7 +34,11 @@ def _hash_of_sources() -> str:
     """Compute what vite.config.ts computes, without Node: sha256 over `sha256  name` lines in order of name."""
     if not SOURCE.is_dir():
         pytest.skip("the page's sources are not here: this is an installed package")
-    files = [path for name in MADE_OF for path in ([SOURCE / name] if (SOURCE / name).is_file() else (SOURCE / name).rglob("*"))]
+    files = [
+        path
+        for name in MADE_OF
+        for path in ([SOURCE / name] if (SOURCE / name).is_file() else (SOURCE / name).rglob("*"))
+    ]
     names = {path.relative_to(SOURCE).as_posix(): path for path in files if path.is_file()}
     lines = [f"{hashlib.sha256(names[name].read_bytes()).hexdigest()}  {name}\n" for name in sorted(names)]
     return hashlib.sha256("".join(lines).encode()).hexdigest()

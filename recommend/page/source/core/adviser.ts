@@ -164,7 +164,7 @@ function useLook(state: State, api: Api, dispatch: React.Dispatch<Action>, fail:
         try {
           const look = await api.look(request);
           // What was forgotten or replaced in the meantime must not come back.
-          if (current.current === request.reading) dispatch({ type: "look", look });
+          if (current.current === request.reading) dispatch({ type: "look", look, at: performance.now() });
         } catch (error) {
           if (current.current !== request.reading) continue;
           // Points that were moved to where no face has them: the last good cards stay.

@@ -24,8 +24,9 @@ export interface State {
   landmarks: Point[] | null;
   hairline: Point | null;
   look: Look | null;
-  /** Rules that the last re-scoring brought. */
+  /** Rules that the last change brought, against the cards before it. */
   fresh: ReadonlySet<string>;
+  before: { rules: ReadonlySet<string>; at: number };
   busy: "reading" | "look" | null;
   active: number | null;
   liked: Readonly<Record<string, boolean>>;
@@ -43,7 +44,7 @@ export type Action =
   | { type: "confirm"; attribute: string; answer: string | null }
   | { type: "move"; landmarks: Point[] | null; hairline: Point | null }
   | { type: "ask" }
-  | { type: "look"; look: Look }
+  | { type: "look"; look: Look; at: number }
   | { type: "active"; card: number | null }
   | { type: "liked"; rule: string; liked: boolean }
   | { type: "problem"; problem: ApiProblem | Problem | null }
@@ -72,6 +73,7 @@ function nothingOfThePerson() {
     hairline: null,
     look: null,
     fresh: new Set<string>(),
+    before: { rules: new Set<string>(), at: 0 },
     busy: null,
     active: null,
     liked: {},
@@ -113,7 +115,7 @@ export function reduce(state: State, action: Action): State {
     case "ask":
       return { ...state, busy: "look" };
     case "look":
-      return withLook(state, action.look);
+      return withLook(state, action.look, action.at);
     case "active":
       return state.active === action.card ? state : { ...state, active: action.card };
     case "liked":
@@ -139,11 +141,16 @@ function confirmed(preferences: Preferences, attribute: string, answer: string |
   return { ...preferences, confirmed: answer === null ? others : { ...others, [attribute]: answer } };
 }
 
-function withLook(state: State, look: Look): State {
-  const before = new Set(state.look?.look.cards.map(({ rule }) => rule));
-  const cards = look.look.cards;
-  const fresh = new Set(state.look ? cards.map(({ rule }) => rule).filter((rule) => !before.has(rule)) : []);
+/** Answers that follow each other faster than this (milliseconds) belong to one change, such as a drag. */
+const ONE_CHANGE = 1500;
+
+function withLook(state: State, look: Look, at: number): State {
+  const { cards } = look.look;
+  const rules = (of: Look | null) => new Set((of?.look.cards ?? []).map(({ rule }) => rule));
+  const going = at - state.before.at < ONE_CHANGE;
+  const before = { rules: going ? state.before.rules : rules(state.look), at };
+  const fresh = new Set(state.look ? [...rules(look)].filter((rule) => !before.rules.has(rule)) : []);
   const kept = state.look?.look.cards.find(({ number }) => number === state.active)?.rule;
   const active = cards.find(({ rule }) => rule === kept)?.number ?? null;
-  return { ...state, look, fresh, active, busy: null, problem: null };
+  return { ...state, look, fresh, before: state.look ? before : { ...before, at: 0 }, active, busy: null, problem: null };
 }

@@ -92,8 +92,9 @@ function Handle({
       onShift([deltaX * factor, deltaY * factor]);
     },
   });
-  const place = [((at[0] - box.x) / box.width) * 100, ((at[1] - box.y) / box.height) * 100] as const;
-  if (place.some((share) => share < -2 || share > 102)) return null;
+  // A point that leaves the enlarged part stays at its edge: it must not take the focus with it.
+  const share = (value: number, from: number, size: number) => Math.min(Math.max(((value - from) / size) * 100, 0), 100);
+  const place = [share(at[0], box.x, box.width), share(at[1], box.y, box.height)] as const;
   return (
     <button
       type="button"

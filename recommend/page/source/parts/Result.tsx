@@ -30,7 +30,7 @@ export function Result() {
   const { look, fresh, busy } = state;
 
   useEffect(() => {
-    if (look && fresh) announce(fresh.size > 0 ? words.updated(fresh.size) : "");
+    if (look) announce(fresh.size > 0 ? words.updated(fresh.size) : "");
     // eslint-disable-next-line -- said once for every new look
   }, [look]);
 
