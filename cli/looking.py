@@ -18,7 +18,15 @@ from rich.console import Console
 from cli.feedback import own_taste
 from cli.printing import find_browser, print_page
 from faces.synthetic.dataset import records
-from mien.errors import ConfigError
+from mien.errors import (
+    ConfigError,
+    ImageTooLargeError,
+    MienError,
+    MissingModelError,
+    NoFaceError,
+    SeveralFacesError,
+    UnreadableImageError,
+)
 from mien.files import write_atomic
 from recommend.describe import Describer
 from recommend.look import LookResult, look
@@ -30,6 +38,10 @@ from recommend.sheet import TYPE_SIZES, sheet
 Format = Literal["text", "json"]
 
 _DEMO_PERSON, _DEMO_SIZE = 3, 512  # a synthetic face from another seed than the embedded dataset's
+_SPOKEN: dict[type[MienError], str] = {
+    UnreadableImageError: "unreadable", ImageTooLargeError: "too_large", NoFaceError: "no_face",
+    SeveralFacesError: "several_faces", MissingModelError: "no_model",
+}  # fmt: skip
 _PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
 
@@ -74,8 +86,12 @@ def show_look(
     """Read the photos of one person, print the advice, and write the picture and the page that were asked for."""
     output = output or Output()
     output.check()
-    result = look(photos, preferences=preferences, paper=paper, taste=own_taste(), model=model)
     speak = Describer(preferences.language)
+    try:
+        result = look(photos, preferences=preferences, paper=paper, taste=own_taste(), model=model)
+    except MienError as error:
+        _say_in_chinese(error, speak)
+        raise
     written = []
     if output.draw:
         place = output.picture or photos[0].with_name(f"{photos[0].stem}-look.png")
@@ -92,6 +108,14 @@ def show_look(
     for line in written:
         console.print(line, soft_wrap=True, markup=False, highlight=False)
     return result
+
+
+def _say_in_chinese(error: MienError, speak: Describer) -> None:
+    """Say what was wrong and what to do in Chinese where that is the language; the English details follow."""
+    key = _SPOKEN.get(type(error))
+    if key and speak.language == "zh":
+        words = f"{speak.say(f'error.{key}')}{speak.say(f'remedy.{key}')}"
+        Console(stderr=True).print(words, markup=False, highlight=False, soft_wrap=True)
 
 
 def look_at_synthetic_face(console: Console, folder: Path) -> None:

@@ -8,6 +8,7 @@ import shutil
 import stat
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -124,6 +125,24 @@ def test_wrong_options_end_with_their_code_before_any_work(mien, photo: Path, op
     assert outcome == code
     assert words in " ".join(text.split())
     assert "Traceback" not in text
+
+
+def test_what_is_wrong_with_a_photo_is_said_in_chinese_too(mien, photo: Path, tmp_path: Path) -> None:
+    wall, twice = tmp_path / "wall.png", tmp_path / "twice.png"
+    Image.new("RGB", (300, 300), (120, 130, 140)).save(wall)
+    face = records(4, 1, seed=7)[-1].render(320)
+    Image.fromarray(np.concatenate([face, face], axis=1)).save(twice)
+    (tmp_path / "torn.jpg").write_bytes(b"\xff\xd8\xff\xe0 torn")
+    expected = {
+        wall: (23, "没有找到脸"),
+        twice: (24, "不止一张脸"),
+        tmp_path / "torn.jpg": (21, "无法作为图片读取"),
+    }
+    for path, (code, words) in expected.items():
+        outcome, text = mien("look", path, "--no-picture", "--language", "zh")
+        assert outcome == code
+        assert words in text
+        assert "Use a" in text or "Crop" in text or "Choose" in text or "Copy" in text
 
 
 def test_answers_and_places_are_parsed_or_refused() -> None:
