@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import torch
@@ -44,14 +45,22 @@ def _say_results(console: Console, config: RunConfig, result: SimulationResult) 
         figures = ", ".join(
             f"{name} {'–' if value is None else f'{value:.3f}'}" for name, value in last.auc.items()
         )
-        spent = (
-            "no differential privacy"
-            if last.epsilon is None
-            else f"ε = {last.epsilon:.2f} of {config.privacy.epsilon:g}"
-        )
+        spent = _spent(config, result)
         console.print(f"\nAUC on persons that no client has: {figures}")
         console.print(
             f"Spent for each person: {spent}. Training took {duration_text(result.seconds)}; the devices sent "
             f"{size_text(result.bytes_up)}, all of it masked."
         )
     console.print(f"Report: {result.folder.path / 'report.html'}", soft_wrap=True)
+
+
+def _spent(config: RunConfig, result: SimulationResult) -> str:
+    """Return both ε of a run, as its report states them."""
+    privacy = json.loads((result.folder.path / "report.json").read_text(encoding="utf-8"))["privacy"]
+    if privacy["epsilon_spent"] is None:
+        return "no differential privacy"
+    return (
+        f"ε = {privacy['epsilon_spent']:.2f} of {config.privacy.epsilon:g} at δ = {config.privacy.delta:g} against "
+        f"the coordinator, {privacy['epsilon_against_recipient']:.2f} against whoever gets the models and colludes "
+        "with nobody"
+    )

@@ -114,7 +114,7 @@ class Coordinator:
             self._transcript.append(
                 "opened", round=number, survivors=list(result.survivors), dropped=result.dropped,
                 sum=hashlib.sha256(result.sum.tobytes()).hexdigest(), model=self._model_hash(),
-                **({} if read.share_within is None else {"share_within": read.share_within}),
+                share_within=read.share_within,
             )  # fmt: skip
         except RoundAbortedError as error:
             aborted = str(error)

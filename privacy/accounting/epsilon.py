@@ -20,6 +20,8 @@ from privacy.accounting.events import (
     DiscreteGaussianSum,
     Event,
     GaussianSum,
+    PersonSampledDiscreteGaussianSum,
+    PersonSampledSkellamSum,
     SampledGaussianSum,
     SkellamSum,
 )
@@ -72,7 +74,7 @@ class SecondOpinion:
 
 @dataclasses.dataclass(frozen=True)
 class TwoEpsilons:
-    """ε against the server, which sees who takes part, and against whoever receives the model."""
+    """ε against the server, and against whoever receives the models and is in league with nobody."""
 
     server: PrivacyStatement
     recipient: PrivacyStatement
@@ -143,9 +145,12 @@ def group_table(
 def seen_by_server(event: Event) -> Event:
     """Return ``event`` as the server sees it: it knows who takes part, so sampling clients hides nothing.
 
-    Sampling *inside* a device (PoissonGaussian, PhotoSampledGaussian) is not visible to the server and stays.
+    Sampling *inside* a device (PoissonGaussian, PhotoSampledGaussian, PersonSampled…) is not visible to the server
+    and stays.
     """
     match event:
+        case PersonSampledSkellamSum() | PersonSampledDiscreteGaussianSum():
+            return event
         case SampledGaussianSum(noise_multiplier=noise):
             return GaussianSum(noise)
         case SkellamSum() | DiscreteGaussianSum():
@@ -166,9 +171,10 @@ def two_epsilons(
 ) -> TwoEpsilons:
     """Return ε against the server and against whoever receives the model.
 
-    ``events`` are those of *every* round of the run, with ``client_rate`` where clients really are drawn by
-    Poisson sampling that outsiders do not see. ``taken`` are the rounds a device took part in, for its own
-    figure against the server; without it the worst case is stated: a device that took part in every round.
+    ``events`` are what was released to a recipient: :func:`privacy.accounting.of_plan.released_event` of every
+    opened round, with ``client_rate`` where clients really are drawn by Poisson sampling that outsiders do not see.
+    ``taken`` is what a device was charged, for its own figure against the server, which may be in league with
+    clients, sees who takes part, and may have kept what it was sent; without it, ``events`` are taken for that.
     """
     server = [seen_by_server(event) for event in (events if taken is None else taken)]
     return TwoEpsilons(

@@ -138,6 +138,19 @@ class DiscreteGaussianSum(_IntegerSum):
 
 
 @dataclasses.dataclass(frozen=True)
+class PersonSampledSkellamSum(SkellamSum):
+    """As SkellamSum, but ``client_rate`` is that of a *person*, drawn inside her device.
+
+    Nobody outside the device sees the draw, so it counts against the server too.
+    """
+
+
+@dataclasses.dataclass(frozen=True)
+class PersonSampledDiscreteGaussianSum(DiscreteGaussianSum):
+    """As DiscreteGaussianSum, with persons drawn inside their device: see :class:`PersonSampledSkellamSum`."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Composed:
     """Several releases by the same device, repeated ``times`` times."""
 
@@ -157,6 +170,8 @@ Event: TypeAlias = (
     | PhotoSampledGaussian
     | SkellamSum
     | DiscreteGaussianSum
+    | PersonSampledSkellamSum
+    | PersonSampledDiscreteGaussianSum
     | Composed
 )
 _EVENTS = (
@@ -166,6 +181,8 @@ _EVENTS = (
     PhotoSampledGaussian,
     SkellamSum,
     DiscreteGaussianSum,
+    PersonSampledSkellamSum,
+    PersonSampledDiscreteGaussianSum,
     Composed,
 )
 _BY_NAME: Mapping[str, type[Any]] = {event.__name__: event for event in _EVENTS}

@@ -6,17 +6,26 @@ transcript: neither takes the other's word.
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from typing import TypeAlias
 
-from privacy.accounting.events import DiscreteGaussianSum, GaussianSum, PoissonGaussian, SkellamSum
+from privacy.accounting.events import (
+    DiscreteGaussianSum,
+    GaussianSum,
+    PersonSampledDiscreteGaussianSum,
+    PersonSampledSkellamSum,
+    PoissonGaussian,
+    SkellamSum,
+)
 from privacy.contribution import ROUNDING_MARGIN
 from privacy.mechanisms.adaptive import vote_sensitivity
 from privacy.plan import RoundPlan
 
+RoundEvent: TypeAlias = PoissonGaussian | GaussianSum | SkellamSum | DiscreteGaussianSum
 
-def event_of(
-    plan: RoundPlan,
-) -> PoissonGaussian | GaussianSum | SkellamSum | DiscreteGaussianSum:
+
+def event_of(plan: RoundPlan) -> RoundEvent:
     """Return the event that one round under ``plan`` is, at the level of a person.
 
     * ``silo``: DP-SGD with the client's own noise.
@@ -37,11 +46,15 @@ def event_of(
     dimension = plan.secagg.vector_length
     deviation = update.noise_multiplier * update.clipping_norm * update.scale
     bound, rate = update.clipping_norm, 1.0
+    kinds: tuple[type[SkellamSum], type[DiscreteGaussianSum]]
     if plan.mode == "distributed" and training.clipping_norm is not None:
         bound = training.clipping_norm * (1 + ROUNDING_MARGIN) + math.sqrt(dimension) / update.scale
         rate = training.sampling_rate
+        kinds = (PersonSampledSkellamSum, PersonSampledDiscreteGaussianSum)
+    else:
+        kinds = (SkellamSum, DiscreteGaussianSum)
+    kind = kinds[0] if update.noise == "skellam" else kinds[1]
     bound = math.hypot(bound, vote_sensitivity(update.adaptive) / update.scale)
-    kind = SkellamSum if update.noise == "skellam" else DiscreteGaussianSum
     return kind(
         scale=update.scale,
         clipping_norm=bound,
@@ -50,3 +63,16 @@ def event_of(
         dimension=dimension,
         client_rate=rate,
     )
+
+
+def released_event(plan: RoundPlan, survivors: int) -> RoundEvent:
+    """Return the event that an *opened* round is to someone who is in league with neither server nor clients.
+
+    :func:`event_of` counts the shares of ``honest_survivors`` alone: what a server can be sure to be left with if
+    the fewest survive and as many collude as the plan allows. A mere recipient of the model faces the noise of all
+    ``survivors``. A round that was not opened released nothing to it.
+    """
+    event = event_of(plan)
+    if isinstance(event, SkellamSum | DiscreteGaussianSum):
+        return dataclasses.replace(event, survivors=max(event.survivors, survivors))
+    return event

@@ -22,7 +22,7 @@ from mien.errors import RunError
 from privacy.accounting.curve import ONLINE_GRID
 from privacy.accounting.epsilon import attack_bounds, cross_check, epsilon, group_table, profile
 from privacy.accounting.events import Composed, Event
-from privacy.accounting.of_plan import event_of
+from privacy.accounting.of_plan import event_of, released_event
 from privacy.audit.deployment import read_deployment
 from privacy.audit.evidence import AttackResult, read_results
 from privacy.audit.page import render
@@ -33,7 +33,7 @@ from privacy.ledger.storage import read_log
 from privacy.plan import RoundPlan
 from privacy.secagg.identity import Identity
 
-HOUSEHOLDS: Final = (2, 4)
+HOUSEHOLDS: Final = (2, 3)
 """Sizes of groups whose ε is stated beside that of one person."""
 
 
@@ -70,7 +70,7 @@ def build_report(run: Path, evidence: Sequence[AttackResult] | None = None) -> d
         "deployment": read_deployment(run),
         "data": start["data"],
         "model": {**start["model"], "last": opened[-1]["model"] if opened else start["model"]["first"]},
-        "privacy": _privacy(config, plans),
+        "privacy": _privacy(config, plans, opened),
         "mechanism": _mechanism(plans),
         "rounds": metrics,
         "opened": len(opened),
@@ -90,7 +90,9 @@ def build_report(run: Path, evidence: Sequence[AttackResult] | None = None) -> d
     }
 
 
-def _privacy(config: Mapping[str, Any], plans: Iterable[RoundPlan]) -> dict[str, Any]:
+def _privacy(
+    config: Mapping[str, Any], plans: Sequence[RoundPlan], opened: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
     section = config["privacy"]
     charged: dict[str, Counter[Event]] = defaultdict(Counter)
     for plan in plans:
@@ -105,6 +107,7 @@ def _privacy(config: Mapping[str, Any], plans: Iterable[RoundPlan]) -> dict[str,
         "delta": section["delta"],
         "epsilon_promised": None,
         "epsilon_spent": None,
+        "epsilon_against_recipient": None,
         "mu_gdp": None,
         "tpr_at_fpr_1_percent": None,
         "advantage": None,
@@ -119,7 +122,20 @@ def _privacy(config: Mapping[str, Any], plans: Iterable[RoundPlan]) -> dict[str,
     }
     if section["mode"] != "none" and busiest:
         facts |= _statements(section, [Composed((event,), times) for event, times in busiest.items()])
+        outside = epsilon(_released(plans, opened), section["delta"])
+        facts["epsilon_against_recipient"] = _finite(outside.epsilon)
     return facts
+
+
+def _released(plans: Iterable[RoundPlan], opened: Iterable[Mapping[str, Any]]) -> list[Event]:
+    """Return events that cost at least what any client's opened rounds cost against a mere recipient.
+
+    As many rounds as any client was in, and of all opened ones those with the fewest survivors.
+    """
+    survivors = {line["round"]: len(line["survivors"]) for line in opened}
+    released = sorted((plan for plan in plans if plan.round in survivors), key=lambda p: survivors[p.round])
+    most = max(Counter(name for plan in released for name in plan.cohort).values(), default=0)
+    return [released_event(plan, survivors[plan.round]) for plan in released[:most]]
 
 
 def _statements(section: Mapping[str, Any], events: Sequence[Event]) -> dict[str, Any]:

@@ -72,6 +72,9 @@ class Privacy(_Part):
     delta: Rate
     epsilon_promised: float | None
     epsilon_spent: float | None
+    """Against the coordinator, in league with as many clients as the plan allows; what the ledgers hold."""
+    epsilon_against_recipient: float | None
+    """Against whoever has every released model and is in league with nobody: all survivors' noise counts."""
     mu_gdp: float | None
     tpr_at_fpr_1_percent: Rate | None
     advantage: Rate | None

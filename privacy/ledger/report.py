@@ -11,7 +11,7 @@ from typing import Any
 
 from mien.errors import LedgerError
 from privacy.accounting.curve import REPORT_GRID
-from privacy.accounting.epsilon import epsilon
+from privacy.accounting.epsilon import AttackBounds, attack_bounds, group_table, two_epsilons
 from privacy.accounting.events import Event, to_json
 from privacy.ledger.ledger import Ledger
 from privacy.ledger.records import TOTAL, Charge
@@ -25,7 +25,9 @@ class PurposeRow:
     purpose: str
     charges: int
     epsilon: float
-    """Spent so far at ``delta``; infinite where a release had no noise."""
+    """Spent so far at ``delta``, against whoever gets the models; infinite where a release had no noise."""
+    epsilon_server: float
+    """The same against the server, which sees who takes part: larger where clients were drawn in secret."""
     budget: float | None
     """ε allowed; None where the purpose has no budget any more."""
     delta: float
@@ -65,11 +67,41 @@ def describe(ledger: Ledger | Path, *, delta: float = 1e-5, grid: float = REPORT
     rows = []
     for purpose in sorted(by_purpose, key=lambda name: (name == TOTAL, name)):
         limit, at = budgets.get(purpose, (None, delta))
-        statement = epsilon(by_purpose[purpose], at, grid=grid)
+        both = two_epsilons(by_purpose[purpose], at, grid=grid)
+        statement = both.recipient
         rows.append(
-            PurposeRow(purpose, len(by_purpose[purpose]), statement.epsilon, limit, at, statement.accountant)
+            PurposeRow(
+                purpose,
+                len(by_purpose[purpose]),
+                statement.epsilon,
+                both.server.epsilon,
+                limit,
+                at,
+                statement.accountant,
+            )
         )
     return rows
+
+
+@dataclasses.dataclass(frozen=True)
+class Meaning:
+    """What all charges together mean for an attacker, and for a household."""
+
+    bounds: AttackBounds
+    delta: float
+    households: dict[int, float]
+    """ε of a household by its size, all of whose members are in this device's photos."""
+
+
+def meaning(ledger: Ledger | Path, *, delta: float = 1e-5, grid: float = REPORT_GRID) -> Meaning:
+    """Return :class:`Meaning` of all charges, at the δ of the strictest budget (``delta`` without one)."""
+    charges, budgets = _read(ledger)
+    events = [charge.event for charge in charges]
+    at = min((limit[1] for limit in budgets.values()), default=delta)
+    households = group_table(events, at, grid=grid)
+    return Meaning(
+        attack_bounds(events, grid=grid), at, {size: each.epsilon for size, each in households.items()}
+    )
 
 
 def charge_rows(path: Path) -> list[ChargeRow]:
@@ -128,7 +160,12 @@ def export(path: Path) -> dict[str, Any]:
             for r in content.records
         ],
         "spent": [
-            {**dataclasses.asdict(row), "epsilon": _plain(row.epsilon), "budget": _plain(row.budget)}
+            {
+                **dataclasses.asdict(row),
+                "epsilon": _plain(row.epsilon),
+                "epsilon_server": _plain(row.epsilon_server),
+                "budget": _plain(row.budget),
+            }
             for row in rows
         ],
     }

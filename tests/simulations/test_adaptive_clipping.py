@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -16,6 +17,7 @@ from models.registry import build
 from models.weights import layout_of, to_vector
 from privacy.accounting.of_plan import event_of
 from privacy.audit.transcript import read_transcript
+from privacy.audit.verification.run import verify
 from privacy.plan import RoundPlan
 from privacy.randomness import TestOnlySource
 from server.clipping_norm import ClippingNorm
@@ -122,6 +124,18 @@ def test_the_norm_of_the_next_round_follows_from_what_was_opened(run: Any) -> No
     again = ClippingNorm(result_config(result).privacy)
     again.restore(state)
     assert again.value == pytest.approx(expected[-1])
+
+
+@pytest.mark.parametrize("mode", ["distributed", "device"])
+def test_the_auditor_s_own_mathematics_agrees(mode: str, run: Any) -> None:
+    """The verifier shares no code with the accounting, and counts the votes by itself."""
+    result = run(privacy={"mode": mode, "adaptive": {"enabled": True, "count_share": 0.2}})
+    found = verify(result.folder.path)
+    assert [str(fault) for fault in found.faults] == []
+    privacy = json.loads((result.folder.path / "report.json").read_text())["privacy"]
+    assert privacy["epsilon_against_recipient"] < privacy["epsilon_spent"] - 0.1, (
+        "five survived, four were counted"
+    )
 
 
 def result_config(result: SimulationResult) -> Any:

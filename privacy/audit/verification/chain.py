@@ -28,7 +28,7 @@ FIELDS: Final[dict[str, set[str]]] = {
     "received": {"round", "message", "client", "parts"},
     "asked": {"round", "message", "clients", "bytes"},
     "plan": {"round", "plan", "plan_hash", "session", "roster", "run_key"},
-    "opened": {"round", "survivors", "dropped", "sum", "model"},
+    "opened": {"round", "survivors", "dropped", "sum", "model", "share_within"},
     "aborted": {"round", "reason"},
     "metrics": {"round", "sha256"},
     "finished": {"model"},
@@ -119,7 +119,7 @@ def _problem(line: Line, number: int, previous: str) -> str | None:
     if fields is None:
         return f"unknown kind of line {value.get('kind')!r:.40}"
     if set(body) - {"seq", "prev", "kind"} != fields:
-        return f"a {value['kind']} line has the fields {sorted(fields)}, this one has {sorted(body)}"
+        return f"a line of kind {value['kind']} has the fields {sorted(fields)}, this one has {sorted(body)}"
     return None
 
 

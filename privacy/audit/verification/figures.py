@@ -23,6 +23,7 @@ from privacy.audit.verification.spending import (
     derive,
     gaussian_mu,
     key_of,
+    released,
 )
 from privacy.audit.verification.traffic import flows, sent
 
@@ -167,7 +168,8 @@ def _check_privacy(
     ):
         _compare(f"privacy.{name}", value, stated[name], findings)
     if not private:
-        _compare("privacy.epsilon_spent", None, stated["epsilon_spent"], findings)
+        for name in ("epsilon_spent", "epsilon_against_recipient"):
+            _compare(f"privacy.{name}", None, stated[name], findings)
         return
     derived = derive(charges, section["delta"])
     side = agrees(stated["epsilon_spent"], derived)
@@ -176,6 +178,14 @@ def _check_privacy(
             "spending", REPORT, f"the ε spent is {side} what the plans cost by two accountants",
             field="privacy.epsilon_spent",
             expected=f"{derived.pld:.4f} (PLD), {derived.prv} (PRV)", found=stated["epsilon_spent"],
+        )  # fmt: skip
+    outside = derive(released(rounds), section["delta"], second=False)
+    side = agrees(stated["epsilon_against_recipient"], outside)
+    if side:
+        findings.fault(
+            "spending", REPORT, f"the ε against a recipient is {side} what the opened rounds cost",
+            field="privacy.epsilon_against_recipient",
+            expected=f"{outside.pld:.4f}", found=stated["epsilon_against_recipient"],
         )  # fmt: skip
     second = stated["second_opinion"]
     if second is not None and derived.prv is not None:

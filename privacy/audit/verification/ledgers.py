@@ -110,7 +110,7 @@ def _told(event: dict[str, Any]) -> tuple[float, float, int] | None:
     try:
         if kind == "PoissonGaussian":
             return event["rate"], event["noise_multiplier"], event["steps"]
-        if kind in ("SkellamSum", "DiscreteGaussianSum"):
+        if str(kind).removeprefix("PersonSampled") in ("SkellamSum", "DiscreteGaussianSum"):
             deviation = math.sqrt(event["survivors"] * event["variance_per_client"])
             return event["client_rate"], deviation / (event["clipping_norm"] * event["scale"]), 1
     except (KeyError, TypeError, ZeroDivisionError, ValueError):

@@ -15,6 +15,7 @@ import dataclasses
 import functools
 import logging
 import math
+import warnings
 from collections import Counter
 from typing import Any, Final, Literal
 
@@ -51,8 +52,10 @@ class Derived:
     prv: float | None
 
 
-def release_of(plan: dict[str, Any]) -> Release | None:
+def release_of(plan: dict[str, Any], survivors: int = 0) -> Release | None:
     """Return what one round under ``plan`` releases about a person; None where it has no noise.
+
+    ``survivors``, where more than the plan's honest ones, are those whose noise a recipient of the model faces.
 
     ``silo``: DP-SGD inside the client. Else the sum's noise has the standard deviation z·C·s of the plan (in
     integer units), counted for ``honest_survivors`` shares only; a person moves the vector by her clipped gradient
@@ -75,6 +78,7 @@ def release_of(plan: dict[str, Any]) -> Release | None:
     vote = update.get("adaptive")
     if vote is not None:
         moved = math.hypot(moved, max(vote["within"], vote["beyond"]))
+    deviation *= math.sqrt(max(1.0, survivors / update["honest_survivors"]))
     return Release(rate, float(f"{deviation / moved:.9g}"))
 
 
@@ -87,6 +91,17 @@ def charged(rounds: list[Round], until: int | None = None) -> dict[str, Counter[
             for name in one.plan["cohort"]:
                 clients.setdefault(name, Counter())[release] += 1
     return clients
+
+
+def released(rounds: list[Round]) -> Counter[Release | None]:
+    """Return what no client's opened rounds cost more than, against someone who is in league with nobody.
+
+    As many rounds as any client was in, and of all opened ones those with the fewest survivors.
+    """
+    opened = [one for one in rounds if one.plan is not None and one.opened is not None]
+    opened.sort(key=lambda one: len(one.survivors))
+    most = max(Counter(name for one in opened if one.plan for name in one.plan["cohort"]).values(), default=0)
+    return Counter(release_of(one.plan, len(one.survivors)) for one in opened[:most] if one.plan)
 
 
 def dearest(clients: dict[str, Counter[Release | None]]) -> Counter[Release | None]:
@@ -119,7 +134,9 @@ def _prv(key: _Key, delta: float) -> float | None:
     accountant = PRVAccountant()
     accountant.history = [(noise, rate, times) for rate, noise, times in key]
     try:
-        return float(accountant.get_epsilon(delta, eps_error=PRV_ERROR))
+        with warnings.catch_warnings():  # at rate 1 it takes log(1 − rate)
+            warnings.simplefilter("ignore")
+            return float(accountant.get_epsilon(delta, eps_error=PRV_ERROR))
     except (ValueError, RuntimeError, ArithmeticError, MemoryError):
         return None  # outside the domain of its grid
 

@@ -28,6 +28,8 @@ from privacy.accounting.epsilon import (
 from privacy.accounting.events import (
     Composed,
     GaussianSum,
+    PersonSampledDiscreteGaussianSum,
+    PersonSampledSkellamSum,
     PhotoSampledGaussian,
     PoissonGaussian,
     SampledGaussianSum,
@@ -216,6 +218,11 @@ def test_two_epsilons_differ_only_where_clients_are_sampled_in_secret():
     integers = SkellamSum(1 << 16, 1.0, float(1 << 32) / 50, 50, 1000, client_rate=0.1)
     pair = two_epsilons([integers], 1e-5)
     assert pair.recipient.epsilon < 0.5 * pair.server.epsilon
+    for kind in (PersonSampledSkellamSum, PersonSampledDiscreteGaussianSum):  # drawn inside a device: unseen
+        persons = kind(1 << 16, 1.0, float(1 << 32) / 50, 50, 1000, client_rate=0.1)
+        both = two_epsilons([persons], 1e-5)
+        assert both.server.epsilon == both.recipient.epsilon
+        assert both.server.epsilon == pytest.approx(pair.recipient.epsilon, rel=1e-6)
 
 
 @pytest.mark.parametrize(("missing", "expected"), [(0, 7.05), (5, 7.40), (10, 7.79), (20, 8.75), (50, 14.3)])

@@ -110,6 +110,12 @@ def test_the_frozen_vocabulary():
         "DiscreteGaussianSum": [
             "scale", "clipping_norm", "variance_per_client", "survivors", "dimension", "client_rate",
         ],
+        "PersonSampledSkellamSum": [
+            "scale", "clipping_norm", "variance_per_client", "survivors", "dimension", "client_rate",
+        ],
+        "PersonSampledDiscreteGaussianSum": [
+            "scale", "clipping_norm", "variance_per_client", "survivors", "dimension", "client_rate",
+        ],
         "Composed": ["events", "times"],
     }  # fmt: skip
     found = {kind.__name__: list(kind.__dataclass_fields__) for kind in ev._EVENTS}
