@@ -313,7 +313,7 @@ def _existing_guard(header: Header, folder: Path, passphrase: str | None, key_fi
     kind = header.guard.get("kind")
     if passphrase is not None and kind in ("keyring", "file"):
         raise VaultError(
-            f"The vault {folder} is not guarded by a passphrase, but by a {kind}, and one was given: expected none. "
+            f"The vault {folder} is guarded by a {kind}, not by a passphrase, and one was given: expected none. "
             "Open it without one; if it was guarded by one before, somebody put another vault in its place."
         )
     if kind == "passphrase":

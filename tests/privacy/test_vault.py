@@ -327,9 +327,9 @@ def test_a_rotation_cut_short_is_finished(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_keyring_guard(tmp_path: Path) -> None:
     keyring = pytest.importorskip("keyring", reason="the optional package keyring is not installed")
-    import keyring.backend
+    backend = pytest.importorskip("keyring.backend")
 
-    class InMemory(keyring.backend.KeyringBackend):
+    class InMemory(backend.KeyringBackend):
         priority = 5
 
         def __init__(self) -> None:
