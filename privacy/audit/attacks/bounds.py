@@ -71,6 +71,11 @@ def mu_from_bets(right: NDArray[np.float64], alpha: float, stake: float) -> floa
     return _least_refuted(refuted, _LARGEST_MU)
 
 
+def mu_from_accuracy(correct: int, guesses: int, alpha: float) -> float:
+    """Return a lower bound of μ from *independent* guesses at fair coins (see :func:`mu_from_bets`)."""
+    return max(0.0, 2.0 * float(special.ndtri(proportion_lower(correct, guesses, alpha))))
+
+
 def best_stake(mu: float, coins: int, releases: int, alpha: float) -> float:
     """Return the stake that is best near the claim ``mu`` for so many releases of so many coins each."""
     chance = float(special.ndtr(mu / 2))
