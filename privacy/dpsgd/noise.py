@@ -85,6 +85,10 @@ class GridGaussian:
         self._steps = torch.empty(BLOCK, dtype=torch.float32)
         self._integers = self._steps.numpy()
 
+    def prepare(self, dtype: torch.dtype, count: int) -> None:
+        """Do now what ``count`` sums of this type need before their first release."""
+        self._first_pass.prepare(torch.empty(0, dtype=dtype).numpy().dtype, count)
+
     def release(self, sums: Tensor, largest: float) -> Tensor:
         """Return the integers ``round((sums + N) / grid)`` as float32, in a buffer that the next call reuses.
 

@@ -38,6 +38,14 @@ class FirstPass:
         self._values = np.empty(size, np.float32)
         self._bounds = np.empty(size, np.float32)
 
+    def prepare(self, dtype: np.dtype[Any], count: int) -> None:
+        """Compile now, rather than in the first step, what ``count`` sums of this type will need."""
+        kernel = compiled() if count >= _WORTH_COMPILING else None
+        if kernel is not None:
+            one = np.float32(1.0)
+            nothing = np.zeros(1, np.uint16), np.zeros(1, dtype)
+            kernel(*nothing, one, one, self._middles, self._limits, np.zeros(1, np.float32))
+
     def round(
         self, digits: NDArray[np.uint16], sums: NDArray[Any], scale: float, error: float, steps: Floats
     ) -> NDArray[np.intp]:

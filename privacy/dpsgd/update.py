@@ -44,6 +44,9 @@ class NoisyUpdate:
         self._momentum = momentum
         self._decay = weight_decay
         self._largest = 0.0
+        if noise is not None:
+            for dtype in {parameter.dtype for parameter in parameters}:
+                noise.prepare(dtype, sum(p.numel() for p in parameters if p.dtype == dtype))
         self._velocity = {p: torch.zeros_like(p).view(-1) for p in parameters} if momentum else {}
 
     @torch.no_grad()
