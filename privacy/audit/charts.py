@@ -107,8 +107,9 @@ def roc_chart(
         parts.append(_path(bound, axis, axis, 0, kind="bound"))
         legend.append(("bound", words("what the promise allows at most", "承诺允许的上限")))
     for index, (name, points) in enumerate(curves.items()):
-        parts.append(_path(points, axis, axis, index))
-        legend.append((f"line-{index % COLOURS}", (names or {}).get(name, Words(name, name))))
+        colour = index + 1  # the first colour is too near that of the promise
+        parts.append(_path(points, axis, axis, colour))
+        legend.append((f"line-{colour % COLOURS}", (names or {}).get(name, Words(name, name))))
     legend.append(("guess", words("guessing", "瞎猜")))
     return _figure(title, parts, [], legend)
 

@@ -33,7 +33,7 @@ a { color: var(--accent); }
 .switch input:focus-visible + label { outline: 2px solid var(--accent); outline-offset: -2px; border-radius: 99px; }
 .label { border: 2px solid var(--ink); border-radius: 12px; margin: 1.4rem 0; overflow: hidden; }
 .label > h2 { margin: 0; padding: .7rem 1.1rem; font-size: 1rem; border-bottom: 2px solid var(--ink); }
-.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(13.5rem, 1fr)); gap: 1px;
+.facts { display: grid; grid-template-columns: repeat(4, 1fr); gap: 1px;
   background: var(--edge); }
 .facts > div { background: var(--paper); padding: .9rem 1.1rem; }
 .facts b { display: block; font-size: 1.7rem; line-height: 1.25; font-weight: 650; font-variant-numeric: tabular-nums; }
@@ -88,16 +88,21 @@ summary i { font-style: normal; color: var(--quiet); display: inline-block; min-
 code, pre { font: .86rem/1.5 ui-monospace, SFMono-Regular, Menlo, monospace; }
 pre { background: var(--card); padding: .8rem 1rem; border-radius: 8px; overflow-x: auto; }
 .hash { overflow-wrap: anywhere; }
+@media (max-width: 58rem) { .facts { grid-template-columns: 1fr 1fr; } }
 @media (max-width: 46rem) { .meaning, .flow { grid-template-columns: 1fr; }
   .flow .arrow { max-width: none; } .flow .arrow::after { content: "↓"; } h1 { font-size: 1.5rem; } }
-@page { margin: 16mm 15mm; }
+@media (max-width: 26rem) { .facts { grid-template-columns: 1fr; } }
+@page { size: A4; margin: 14mm 15mm; }
 @media print { :root { color-scheme: light; --ink: #1c1f24; --quiet: #555b66; --paper: #fff; --edge: #d9d5cc;
     --card: #f6f4ef; --good: #24694a; --bad: #a2341f; --c0: #b5533c; --c1: #2b6a8a; --c2: #6c7d25; --c3: #83539a;
     --c4: #b57c12; --c5: #4a4f5a; }
-  body { font-size: 10.5pt; } main { padding: 0; max-width: none; } .switch { display: none; }
-  h2 { break-after: avoid; margin-top: 1.6rem; } figure, tr, .test, .label, .flow { break-inside: avoid; }
+  body { font-size: 9.5pt; line-height: 1.45; } main { padding: 0; max-width: none; } .switch { display: none; }
+  .facts { grid-template-columns: repeat(4, 1fr); } .facts b { font-size: 1.4rem; } .facts > div { padding: .6rem .8rem; }
+  .meaning, .flow { grid-template-columns: 1.3fr 1fr; } .flow { grid-template-columns: 1.25fr auto 1fr auto 1fr; }
+  .flow .arrow::after { content: "⟶"; } .gallery figure { width: 5.6rem; } th, td { padding: .22rem .6rem .22rem 0; }
+  h2, h3 { break-after: avoid; } h2 { margin-top: 1.4rem; } table { font-size: .9em; } figure, tr, .test, .label, .flow { break-inside: avoid; }
   summary { list-style: none; break-after: avoid; } .charts { grid-template-columns: 1fr 1fr; gap: 1rem 1.6rem; }
-  .evidence { break-before: page; } pre { white-space: pre-wrap; } }
+  pre { white-space: pre-wrap; } }
 """
 STYLE_HASH: Final = "sha256-" + base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 """What the page's content security policy names: this style sheet and nothing else may style the page."""

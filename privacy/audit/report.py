@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import importlib.metadata
 import json
 import math
 import tomllib
@@ -19,8 +20,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from mien.errors import RunError
-from privacy.accounting.curve import ONLINE_GRID
-from privacy.accounting.epsilon import attack_bounds, cross_check, epsilon, group_table, profile
+from privacy.accounting.composition import compose
+from privacy.accounting.curve import ONLINE_GRID, REPORT_GRID, PrivacyCurve
+from privacy.accounting.epsilon import PROFILE_DELTAS, cross_check, epsilon, group_table
 from privacy.accounting.events import Composed, Event
 from privacy.accounting.of_plan import event_of, released_event
 from privacy.audit.deployment import read_deployment
@@ -141,24 +143,25 @@ def _released(plans: Iterable[RoundPlan], opened: Iterable[Mapping[str, Any]]) -
 def _statements(section: Mapping[str, Any], events: Sequence[Event]) -> dict[str, Any]:
     """Return everything that the accountants say of the client that was asked most often."""
     delta = section["delta"]
-    statement, bounds = epsilon(events, delta), attack_bounds(events)
+    curve = PrivacyCurve(compose(events), "add_or_remove", REPORT_GRID)  # one table of losses for all figures
+    library = importlib.metadata.version("dp-accounting")
     second = cross_check(events, delta)
     groups = group_table(events, delta, HOUSEHOLDS, grid=ONLINE_GRID)
     return {
         "epsilon_promised": section["epsilon"],
-        "epsilon_spent": _finite(statement.epsilon),
-        "mu_gdp": bounds.mu_gdp,
-        "tpr_at_fpr_1_percent": bounds.tpr_at_fpr_1_percent,
-        "advantage": bounds.advantage,
-        "accountant": statement.accountant,
-        "grid": statement.grid,
+        "epsilon_spent": _finite(curve.epsilon(delta)),
+        "mu_gdp": curve.mu_gdp(),
+        "tpr_at_fpr_1_percent": curve.tpr_at_fpr(0.01),
+        "advantage": curve.advantage(),
+        "accountant": f"{curve.accountant} (dp-accounting {library})",
+        "grid": curve.grid,
         "second_opinion": second
         and {
             "accountant": second.accountant,
             "epsilon": _finite(second.epsilon),
             "error": second.epsilon_error,
         },
-        "profile": [[at, _finite(value)] for at, value in profile(events)],
+        "profile": [[at, _finite(curve.epsilon(at))] for at in PROFILE_DELTAS],
         "households": {str(size): _finite(each.epsilon) for size, each in groups.items()},
     }
 
