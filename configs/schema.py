@@ -23,7 +23,8 @@ class Data(_Section):
     """Which faces, and how they are prepared."""
 
     source: str = "embedded"
-    """``embedded`` (synthetic faces), ``celeba=PATH`` (official layout) or ``folder=PATH`` (a folder a person)."""
+    """``embedded`` (synthetic faces), ``celeba=PATH`` (official layout), ``folder=PATH`` (a folder a person), or
+    ``simulated-feedback`` (opinions of simulated people, for the model ``rule_prior``)."""
     test_fraction: Annotated[float, Field(gt=0, lt=1)] = 0.2
     """Share of the *persons* kept for evaluation; none of them is seen in training."""
     face_size: Annotated[int, Field(ge=16, le=256)] = 64
