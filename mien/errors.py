@@ -21,15 +21,16 @@ MienError                    1   anything below; never raised itself
 │   └── VaultError          46   the vault is damaged, or its key is wrong or missing
 ├── ModelError              50   unknown model, or weights of the wrong shape
 ├── RunError                60   a run folder cannot be written, read or resumed
-└── AuditError              70   an audit found a fault of none, or of several, of the kinds below
-    ├── AlteredError        71   a record's bytes are not those that were written (hash, chain, form)
-    ├── SignatureError      72   a signature does not verify, or another key signed
-    ├── SpendingError       73   the privacy spent is not what was stated, charged or promised
-    ├── RoundError          74   a round's plan, session, survivors or threshold contradict the record
-    ├── EgressError         75   something left a device that may not leave
-    ├── FigureError         76   a figure of the report or the metrics is not what the record gives
-    ├── MissingRecordError  77   a record that the audit needs is not there
-    └── RefutedError        78   an attack did better than the promise allows, or a self-test failed
+├── AuditError              70   an audit found a fault of none, or of several, of the kinds below
+│   ├── AlteredError        71   a record's bytes are not those that were written (hash, chain, form)
+│   ├── SignatureError      72   a signature does not verify, or another key signed
+│   ├── SpendingError       73   the privacy spent is not what was stated, charged or promised
+│   ├── RoundError          74   a round's plan, session, survivors or threshold contradict the record
+│   ├── EgressError         75   something left a device that may not leave
+│   ├── FigureError         76   a figure of the report or the metrics is not what the record gives
+│   ├── MissingRecordError  77   a record that the audit needs is not there
+│   └── RefutedError        78   an attack did better than the promise allows, or a self-test failed
+└── ServeError              80   the local page cannot be served; 81 to 89: recommend.serve.problems
 
 A message says what was wrong, where, what was expected, what was found, and what to do.
 The codes are part of the interface: they are documented in docs/errors.md and never reused.
@@ -218,3 +219,9 @@ class RefutedError(AuditError):
     """An attack did better than the promise allows, or a self-test of this build failed."""
 
     exit_code = 78
+
+
+class ServeError(MienError):
+    """The adviser's local page cannot be served as it was asked for."""
+
+    exit_code = 80

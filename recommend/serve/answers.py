@@ -12,7 +12,7 @@ from starlette.types import Scope
 
 from mien.errors import MienError
 from recommend.knowledge.model import Language
-from recommend.serve.problems import ServeError, say, status_of
+from recommend.serve.problems import RequestError, say, status_of
 
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 
@@ -25,7 +25,7 @@ def success(data: Any) -> Response:
 def failure(error: MienError, language: Language) -> Response:
     """Return the envelope of an error, with its status."""
     headers = {}
-    if isinstance(error, ServeError) and error.retry_after is not None:
+    if isinstance(error, RequestError) and error.retry_after is not None:
         headers["Retry-After"] = str(error.retry_after)
     return _json(say(error, language), status_of(error), headers)
 

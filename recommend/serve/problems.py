@@ -1,8 +1,8 @@
 """What the server answers when it cannot do what was asked: a code, a status, and words in two languages.
 
-Codes below 70 are the exit codes of :mod:`mien.errors`; those from 70 on exist only in HTTP answers. The
-table in docs/serve.md lists them. ``say`` makes the answer's body: ``message`` and ``next`` for the person,
-from wording.json; ``detail`` for programmers, in English; ``kind``, the name of the error's class.
+Codes below 80 are those of :mod:`mien.errors`; 81 to 89 are the server's own. docs/serve.md lists them. ``say``
+makes the answer's body: ``message`` and ``next`` for the person, from wording.json; ``detail`` for programmers, in
+English; ``kind``, the name of the error's class.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from mien.errors import (
     MissingModelError,
     NoFaceError,
     PrivacyError,
+    ServeError,
     SeveralFacesError,
     UnreadableImageError,
     VaultError,
@@ -25,80 +26,79 @@ from recommend.knowledge.load import current
 from recommend.knowledge.model import Language
 
 
-class ServeError(MienError):
-    """A request that is not answered, or a server that is not started."""
+class RequestError(ServeError):
+    """A request that is not answered as it was meant; raised as one of the kinds below."""
 
-    exit_code = 70
     status: ClassVar[int] = 400
-    retry_after: int | None = None
+    retry_after: ClassVar[int | None] = None
 
 
-class ForeignHostError(ServeError):
+class ForeignHostError(RequestError):
     """The request names another host than this server: a name that was bent to the loopback address."""
 
-    exit_code = 71
+    exit_code = 81
     status = 403
 
 
-class ForeignOriginError(ServeError):
+class ForeignOriginError(RequestError):
     """Another web page, or another program's page, sent the request."""
 
-    exit_code = 72
+    exit_code = 82
     status = 403
 
 
-class TokenError(ServeError):
+class TokenError(RequestError):
     """The token of this start is missing or wrong."""
 
-    exit_code = 73
+    exit_code = 83
     status = 401
 
 
-class MalformedRequestError(ServeError):
+class MalformedRequestError(RequestError):
     """The request is not what the interface expects."""
 
-    exit_code = 74
+    exit_code = 84
     status = 400
 
 
-class UnknownReadingError(ServeError):
+class UnknownReadingError(RequestError):
     """No reading (or sheet) with this id is in memory: never was, forgotten, expired, or pushed out."""
 
-    exit_code = 75
+    exit_code = 85
     status = 404
 
 
-class NoSuchPathError(ServeError):
+class NoSuchPathError(RequestError):
     """The server has nothing at this address."""
 
-    exit_code = 76
+    exit_code = 86
     status = 404
 
 
-class MethodError(ServeError):
+class MethodError(RequestError):
     """The address exists, and this method does not."""
 
-    exit_code = 77
+    exit_code = 87
     status = 405
 
 
-class BusyError(ServeError):
+class BusyError(RequestError):
     """More is asked at once than this machine can do."""
 
-    exit_code = 78
+    exit_code = 88
     status = 503
     retry_after = 1
 
 
-class TooSlowError(ServeError):
+class TooSlowError(RequestError):
     """The work, or the upload, took longer than is allowed."""
 
-    exit_code = 79
+    exit_code = 89
     status = 503
     retry_after = 5
 
 
-class InternalError(ServeError):
+class InternalError(RequestError):
     """A defect of the server."""
 
     exit_code = 1
@@ -151,7 +151,7 @@ class Said(TypedDict):
 
 def status_of(error: MienError) -> int:
     """Return the HTTP status of an error."""
-    if isinstance(error, ServeError):
+    if isinstance(error, RequestError):
         return error.status
     return next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), 500)
 

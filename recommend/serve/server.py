@@ -17,13 +17,13 @@ from collections.abc import Callable
 
 import uvicorn
 
+from mien.errors import ServeError
 from privacy.randomness import RandomSource, SystemSource
 from recommend.knowledge.model import Language
 from recommend.serve.app import create_app
 from recommend.serve.limits import Limits
 from recommend.serve.offline import Traffic, watch
 from recommend.serve.opinions import Opinions
-from recommend.serve.problems import ServeError
 from recommend.serve.sandbox import no_core_dump
 
 HOST = "127.0.0.1"

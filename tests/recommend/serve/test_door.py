@@ -13,9 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from mien.errors import MienError
+from mien.errors import ServeError
 from recommend.serve.guard import HEADERS
-from recommend.serve.problems import ServeError
 from recommend.serve.server import listen, serve
 
 
@@ -222,15 +221,15 @@ def test_the_command_refuses_it_too_and_a_port_in_use_is_named(running, environm
         )  # fmt: skip
 
     away = command("--host", "0.0.0.0")
-    assert away.returncode == 70
+    assert away.returncode == 80
     assert "127.0.0.1 only" in away.stderr
     taken = command("--port", str(running.port))
-    assert taken.returncode == 70
+    assert taken.returncode == 80
     assert "--port 0" in taken.stderr
 
 
 def test_a_port_that_is_none_is_refused():
-    with pytest.raises(MienError, match="70000"):
+    with pytest.raises(ServeError, match="70000"):
         listen("127.0.0.1", 70000)
 
 
@@ -252,7 +251,7 @@ def test_a_body_that_declares_too_much_is_refused_before_it_is_sent(running, hos
         started = time.monotonic()
         status, body = get(running, host, token, f"Content-Length: {declared}", path=path, method="POST")
         assert status in (400, 413)
-        assert body["code"] in (22, 74)
+        assert body["code"] in (22, 84)
         assert time.monotonic() - started < 2
 
 
