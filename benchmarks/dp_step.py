@@ -9,6 +9,7 @@ first step.
 
 from __future__ import annotations
 
+import ctypes
 import dataclasses
 import gc
 import os
@@ -238,9 +239,15 @@ def _status(field: str) -> float:
 
 
 def print_peak(key: str, variant: str) -> None:
-    """Print the high-water mark of three steps above the memory held before them, in MB."""
+    """Print the high-water mark of three steps above the memory held before them, in MB.
+
+    Another trainer takes a step first and is let go: else the pages of the libraries' code, which are loaded when
+    they are first run, would be counted too, and they come and go with the rest of the machine.
+    """
+    STEPS[variant](WORKLOADS[key])()
     step = STEPS[variant](WORKLOADS[key])
     gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")
     before = _status("VmRSS")
     for _ in range(3):
