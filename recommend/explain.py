@@ -43,9 +43,9 @@ def why_there(
     rule: Rule, judgement: Judgement, knowledge: KnowledgeBase, language: Language
 ) -> tuple[Why, ...]:
     """Return the reason for which a taste moved a card up or down, or nothing where it hardly did."""
-    if abs(judgement.logit) < NOTABLE:
+    if abs(judgement.relative) < NOTABLE or judgement.relative * judgement.logit <= 0:
         return ()
-    way = "up" if judgement.logit > 0 else "down"
+    way = "up" if judgement.relative > 0 else "down"
     if judgement.because is None:
         return (Why(knowledge.wording[f"why.taste_prior_{way}"].into(language), "taste"),)
     kind = "same" if judgement.because == rule.id else "liked" if judgement.because_liked else "not_liked"

@@ -71,8 +71,8 @@ class Judgement:
     """What is believed of one rule in one situation.
 
     ``logit`` is the mean belief that it is liked, ``deviation`` how unsure that is; ``factor`` multiplies the
-    score. ``because`` is the rule whose like (or not, by ``because_liked``) moved it most; None where that was the
-    prior or nothing.
+    score. ``relative`` is the logit over the mean of the rules judged with it: what moves a card. ``because`` is
+    the rule whose like (or not, by ``because_liked``) moved it most; None where that was the prior or nothing.
     """
 
     logit: float = 0.0
@@ -81,6 +81,7 @@ class Judgement:
     hidden: bool = False
     because: str | None = None
     because_liked: bool = False
+    relative: float = 0.0
 
 
 NEUTRAL = Judgement()
@@ -137,7 +138,13 @@ class Taste:
             rule.id: self._judgement(rule, situation, float(usual[i]), shifts[i], float(deviations[i]))
             for i, rule in enumerate(asked)
         }
-        return [found.get(rule.id, NEUTRAL) for rule in rules]
+        centre = float(np.mean([judgement.logit for judgement in found.values()]))
+        return [
+            dataclasses.replace(found[rule.id], relative=found[rule.id].logit - centre)
+            if rule.id in found
+            else NEUTRAL
+            for rule in rules
+        ]
 
     def _judgement(
         self, rule: Rule, situation: Situation, usual: float, shifts: NDArray[np.float64], deviation: float

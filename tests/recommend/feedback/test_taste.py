@@ -136,6 +136,18 @@ def test_the_reason_is_on_the_card_in_both_languages(language: str) -> None:
     assert any(title in sentence for sentence in others)
 
 
+def test_who_likes_everything_alike_is_told_of_no_move() -> None:
+    profile = default_profile(BASE, np.random.default_rng(3))
+    situation = Situation.of(profile)
+    fit = fitting(BASE, profile)
+    taste = Taste([Opinion(choice.rule.id, "all", situation, True, {}) for choice in fit], half_life=1e12)
+    judged = taste.judge([choice.rule for choice in fit if choice.rule.domain != UNTOUCHED], situation, BASE)
+    assert min(judgement.logit for judgement in judged) > 0.5
+    assert max(abs(judgement.relative) for judgement in judged) < 1e-6
+    look = look_for(profile, Preferences(), BASE, taste=taste)
+    assert not any(why.origin == "taste" for card in look.cards for why in card.why)
+
+
 def test_a_prior_alone_orders_and_says_that_it_is_not_the_persons_own() -> None:
     profile = default_profile(BASE, np.random.default_rng(5))
     taste = Taste([], Prior({"lips": 2.0}, 0.0, "test"))
