@@ -10,11 +10,14 @@ import json
 import resource
 import sys
 import time
+import warnings
 
 from _malformed_uploads import uploads
 
 from faces.images import load_image
 from mien.errors import MienError
+from recommend.adviser import advise
+from recommend.look import card_to_json, reading_to_json
 from recommend.reading.reading import read_face
 
 MEMORY = 3 * 1024**3  # address space, most of it libraries; a decoded 200-megapixel picture does not fit
@@ -23,13 +26,15 @@ MEMORY = 3 * 1024**3  # address space, most of it libraries; a decoded 200-megap
 def main() -> None:
     """Read every upload and print what came of it."""
     count, seed = int(sys.argv[1]), int(sys.argv[2])
+    warnings.simplefilter("error")
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     for index, upload in enumerate(uploads(count, seed)):
         print(json.dumps({"begin": upload.name, "index": index}), flush=True)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         started, worked = time.monotonic(), time.process_time()
         try:
-            read_face([load_image(upload.content)])
+            reading = read_face([load_image(upload.content)])
+            json.dumps([reading_to_json(reading), *map(card_to_json, advise(reading).cards)], allow_nan=False)
             outcome, message = "read", ""
         except MienError as error:
             outcome, message = type(error).__name__, str(error)

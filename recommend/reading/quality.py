@@ -208,7 +208,7 @@ def glasses_edges(pixels: FacePixels) -> float:
         return 0.0
     strong = [float(np.percentile(region, 90)) for region in regions]
     base = float(np.median([np.percentile(region, 90) for region in calm])) + 4e-3
-    return float(np.log((strong[0] * 2 + strong[1] + strong[2]) / 4 / base))
+    return float(np.log(max((strong[0] * 2 + strong[1] + strong[2]) / 4, 1e-6) / base))  # flat: far below
 
 
 def makeup_contrast(pixels: FacePixels) -> float:
