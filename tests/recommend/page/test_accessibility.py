@@ -35,7 +35,7 @@ def _states(visitor: Any) -> Iterator[str]:
     page.wait_for_selector("canvas[data-painted]", state="attached")
     yield "preview"
     visitor.view(2)
-    for group in ("jaw", "eye_right", "lips", "lip_line"):
+    for group in ("jaw_right", "eye_right", "lips"):
         page.select_option(".points-panel select", group)
         yield f"points: {group}"
     page.click(".badge")
@@ -43,8 +43,7 @@ def _states(visitor: Any) -> Iterator[str]:
     yield "privacy"
 
 
-@pytest.mark.parametrize("language", ["en", "zh"])
-@pytest.mark.parametrize("width", [320, 1280])
+@pytest.mark.parametrize(("language", "width"), [("en", 320), ("zh", 1280)])
 def test_no_violation_in_any_state(visit: Callable[..., Any], language: str, width: int) -> None:
     axe_module = pytest.importorskip(
         "axe_playwright_python.sync_playwright", reason="axe-playwright-python is not here"
@@ -54,7 +53,9 @@ def test_no_violation_in_any_state(visit: Callable[..., Any], language: str, wid
     page = visitor.page
     found: list[str] = []
     for state in _states(visitor):
+        page.set_viewport_size({"width": 320, "height": 800})
         over = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        page.set_viewport_size({"width": width, "height": 800})
         if over > 0:
             found.append(f"{state}: {over} px wider than the window")
         # Colours differ between light and dark; all else is the same.

@@ -119,24 +119,28 @@ def test_an_undecided_measure_can_be_decided_by_the_person(visit: Callable[..., 
     page = visitor.page
     before = visitor.rules()
     visitor.tab(2)
-    open_measure = page.locator(".measure.open").first
-    name = open_measure.get_attribute("data-attribute")
-    row = page.locator(f"[data-attribute={name}]")
-    assert "Undecided" in row.inner_text()
-    changed = set()
-    for option in range(1, row.locator("option").count()):
-        row.locator("select").select_option(index=option)
+    names = page.eval_on_selector_all(".measure.open", "rows => rows.map(row => row.dataset.attribute)")
+    assert names, "the synthetic face has measures near a cut"
+    for name in names:
+        row = page.locator(f"[data-attribute={name}]")
+        assert "Undecided" in row.inner_text()
+        for option in (1, -1):
+            row.locator("select").select_option(index=option % row.locator("option").count())
+            visitor.settle()
+            assert "as you say" in row.inner_text()
+            visitor.tab(0)
+            told = visitor.rules()
+            visitor.tab(2)
+            if told != before:
+                row.locator("select").select_option(index=0)
+                visitor.settle()
+                assert "Undecided" in row.inner_text()
+                visitor.tab(0)
+                assert visitor.rules() == before, "what is taken back leaves no trace"
+                return
+        row.locator("select").select_option(index=0)
         visitor.settle()
-        assert "as you say" in row.inner_text()
-        visitor.tab(0)
-        changed |= set(visitor.rules()) ^ set(before)
-        visitor.tab(2)
-    row.locator("select").select_option(index=0)
-    visitor.settle()
-    assert "Undecided" in row.inner_text()
-    visitor.tab(0)
-    assert visitor.rules() == before
-    assert changed, f"no answer to {name} changed a card"
+    raise AssertionError(f"no answer to {names} changed a card")
 
 
 def test_card_and_zone_light_each_other(visit: Callable[..., Any]) -> None:

@@ -2,14 +2,16 @@
 
 import type { Point } from "./types";
 
-export type GroupName = "hairline" | "jaw" | "brow_right" | "brow_left" | "eye_right" | "eye_left" | "nose" | "lips" | "lip_line";
+export type GroupName = "hairline" | "jaw_right" | "chin" | "jaw_left" | "brow_right" | "brow_left" | "eye_right" | "eye_left" | "nose" | "lips" | "lip_line";
 
 const run = (from: number, to: number): number[][] => Array.from({ length: to - from + 1 }, (_, i) => [from + i]);
 
 /** One entry a handle: the landmarks that it moves. The inner lips move in pairs, as they lie on each other. */
 export const GROUPS: Record<GroupName, readonly (readonly number[])[]> = {
   hairline: [],
-  jaw: run(0, 16),
+  jaw_right: run(0, 5),
+  chin: run(6, 10),
+  jaw_left: run(11, 16),
   brow_right: run(17, 21),
   brow_left: run(22, 26),
   eye_right: run(36, 41),

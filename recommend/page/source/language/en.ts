@@ -154,7 +154,7 @@ export const en = {
     lead: "If a point is not where it should be, move it. The cards follow at once.",
     group: "Which part",
     groups: {
-      hairline: "Hairline", jaw: "Jaw", brow_right: "Right brow", brow_left: "Left brow", eye_right: "Right eye",
+      hairline: "Hairline", jaw_right: "Right jaw", chin: "Chin", jaw_left: "Left jaw", brow_right: "Right brow", brow_left: "Left brow", eye_right: "Right eye",
       eye_left: "Left eye", nose: "Nose", lips: "Lips", lip_line: "Between the lips",
     },
     handle: (group: string, n: number, of: number) => `${group}, point ${n} of ${of}`,

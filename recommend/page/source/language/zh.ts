@@ -154,7 +154,7 @@ export const zh: Words = {
     lead: "如果有定位点不在该在的位置，请移动它，卡片会立即跟着更新。",
     group: "哪一部分",
     groups: {
-      hairline: "发际线", jaw: "下颌", brow_right: "右眉", brow_left: "左眉", eye_right: "右眼",
+      hairline: "发际线", jaw_right: "右下颌", chin: "下巴", jaw_left: "左下颌", brow_right: "右眉", brow_left: "左眉", eye_right: "右眼",
       eye_left: "左眼", nose: "鼻子", lips: "嘴唇", lip_line: "唇间线",
     },
     handle: (group, n, of) => `${group}，第 ${n} 点，共 ${of} 点`,

@@ -8,6 +8,8 @@ import { ValueBar } from "./ValueBar";
 import { Vignette } from "./Vignette";
 
 const STARTERS = 3;
+/** Care is not a matter of taste: it is asked of everybody, so it cannot be disliked away. */
+const CARE = "care";
 
 /** One piece of advice: where, how, colours; and behind "why", the measure, the rule, and how sure it is. */
 export function CardView({ card }: { card: Card }) {
@@ -76,7 +78,7 @@ export function CardView({ card }: { card: Card }) {
           <WhyPanel card={card} />
         </DisclosurePanel>
       </Disclosure>
-      <Reaction card={card} />
+      {card.domain !== CARE && <Reaction card={card} />}
     </article>
   );
 }

@@ -108,9 +108,8 @@ export function FaceFigure({
 
 /** What part of the head to show: all of it, the zones of one card, or a group of landmarks. */
 function viewOf(head: Box, landmarks: readonly Point[], card: Card | null, group: GroupName | null): Box {
-  if (group === "jaw") return head;
   if (group === "hairline") return zoomBox(boundsOf([estimatedHairline(landmarks), landmarks[17]!, landmarks[26]!]), head, 1.5, 0.8);
-  if (group) return zoomBox(boundsOf(GROUPS[group].flat().map((index) => landmarks[index]!)), head, 1.6, 0.24);
+  if (group) return zoomBox(boundsOf(GROUPS[group].flat().map((index) => landmarks[index]!)), head, 1.4, 0.24);
   const outlines = card ? outlinesOf(card) : [];
   return outlines.length > 0 ? zoomBox(boundsOf(outlines.flatMap(({ points }) => points)), head, 1.5, 0.45) : head;
 }

@@ -57,7 +57,7 @@ export function Handles({
         />
       ))}
       {group !== "lip_line" && (
-        <Handle {...common} whole at={group === "jaw" ? middle(all) : below(all, BELOW * perPixel)} label={words.whole(name)} onShift={(by) => shift(entries.flat(), by)} />
+        <Handle {...common} whole at={group.startsWith("jaw") ? inward(all, hairline, BELOW * perPixel) : below(all, BELOW * perPixel)} label={words.whole(name)} onShift={(by) => shift(entries.flat(), by)} />
       )}
     </>
   );
@@ -67,6 +67,12 @@ export function Handles({
 function below(points: readonly Point[], distance: number): Point {
   const { x, y, width, height } = boundsOf(points);
   return [x + width / 2, y + height + distance];
+}
+
+/** A side of the jaw has its handle towards the middle of the face. */
+function inward(points: readonly Point[], towards: Point, distance: number): Point {
+  const [x, y] = middle(points);
+  return [x + Math.sign(towards[0] - x) * distance, y];
 }
 
 function middle(points: readonly Point[]): Point {
