@@ -203,9 +203,10 @@ def _clip_in_closed_form(
 ) -> ClippedGradients:
     """Clip without autograd; a row is a record, so its weight matters only where it is zero."""
     share = None if weights is None else row_weights(losses.labels, weights, 1).numpy()
-    rows, squares = closed.measure(losses, share)
-    mean_losses = rows if share is None else np.where(share > 0, rows * share, 0.0)
-    norms, coefficients, bad = _coefficients(squares, mean_losses, norm)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found, and dropped
+        rows, squares = closed.measure(losses, share)
+        mean_losses = rows if share is None else np.where(share > 0, rows * share, 0.0)
+        norms, coefficients, bad = _coefficients(squares, mean_losses, norm)
     if bad is not None:
         closed.drop(bad)
     dropped = 0 if bad is None else int(np.count_nonzero(bad))

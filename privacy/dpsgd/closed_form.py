@@ -51,8 +51,10 @@ class ClosedForm:
 
     def takes(self, losses: LogisticLosses) -> bool:
         """Return True where the closed form holds: this chain on rows of features, and nobody listens in."""
-        x = losses.inputs
-        return losses.model is self._chain and not any(self._hooks) and x.dim() == 2 and x.numel() > 0
+        x, labels = losses.inputs, losses.labels
+        if losses.model is not self._chain or any(self._hooks) or x.requires_grad or labels.requires_grad:
+            return False
+        return x.dim() == 2 and x.numel() > 0 and labels.shape == x.shape[:1]
 
     def measure(self, losses: LogisticLosses, share: Array | None) -> tuple[Array, Array]:
         """Return the losses and the squared norms of the records' gradients, [records] each.

@@ -23,8 +23,9 @@ N2. Tails are not cut: the uniform number has 192 binary digits where it needs t
 N3. Rounding adds at most ``g^2 / 12`` to the variance: the standard deviation grows by 0.065 %, no more.
 
 Assumptions: the source is indistinguishable from uniform (R1); ``scipy.special.ndtri`` errs by at most
-2^-40 down to 2^-28 (tested against the decimal arithmetic); float32 addition is that of IEEE 754. Not covered: the
-time of a step depends, a little, on how many coordinates needed more digits.
+2^-40 down to 2^-28 (tested against the decimal arithmetic); float32 arithmetic is that of IEEE 754, in numpy and
+in the compiled program (:mod:`privacy.dpsgd.rounding`; tested to give the same bits). Not covered: the time of a
+step depends, a little, on how many coordinates needed more digits.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -202,6 +204,34 @@ def test_the_closed_form_of_a_logistic_loss_is_right(reference, dtype, bias):
         assert float((first - second).norm()) <= TOLERANCE[dtype] * float(first.norm())
     naive = reference.gradients(model, lambda rows: LogisticLosses(model, x[rows], labels[rows])(), 20)
     assert np.allclose(closed.norms, reference.norms(naive) * weights, rtol=TOLERANCE[dtype], atol=0)
+
+
+@pytest.mark.parametrize("poison", [math.nan, math.inf, 1e38])
+def test_the_closed_form_drops_a_record_that_is_not_finite(poison):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 1))
+    x, labels = torch.randn(20, 8), torch.randint(0, 2, (20,)).float()
+    others = torch.arange(20) != 7
+    clean = ClippingEngine(model).clip(LogisticLosses(model, x[others], labels[others]), 0.3)
+    expected = [gradient.clone() for _, gradient in clean.sums]
+    x[7] = poison
+    before = x.clone()
+    clipped = ClippingEngine(model).clip(LogisticLosses(model, x, labels), 0.3)
+    assert clipped.non_finite == 1
+    assert math.isnan(clipped.norms[7])
+    assert clipped.coefficients[7] == 0
+    found = list(clipped.sums)
+    for (_, gradient), other in zip(found, expected, strict=True):
+        assert torch.allclose(gradient, other, rtol=1e-5, atol=1e-6)
+    assert torch.equal(clipped.joint, torch.cat([gradient.flatten() for _, gradient in found]))
+    assert torch.equal(x.nan_to_num(), before.nan_to_num())  # the caller's rows stay what they were
+
+
+@pytest.mark.parametrize("wrong", [(20, 1), (1,), (19,)])
+def test_labels_of_another_shape_are_not_broadcast(wrong):
+    model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 1))
+    with pytest.raises(ValueError, match="size"):
+        ClippingEngine(model).clip(LogisticLosses(model, torch.randn(20, 8), torch.zeros(wrong)), 0.3)
 
 
 def test_a_logistic_loss_of_another_network_takes_the_general_way(reference):
