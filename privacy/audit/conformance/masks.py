@@ -60,8 +60,8 @@ class Cohort:
             self._server.enrol(client.enrol("conformance"))
             self._clients[name] = client
 
-    def session(self, *, lost: int = 0) -> Session:
-        """Run one round in which the last ``lost`` clients vanish after set-up."""
+    def session(self, *, lost: int = 0, first: NDArray[np.int32] | None = None) -> Session:
+        """Run one round in which the last ``lost`` clients vanish after set-up, and the first sends ``first``."""
         self._round += 1
         plan = round_plan(CLIENTS, self._length - 2, round=self._round, scale=1 << 10)
         running = self._server.begin(plan.model_copy(update={"model_hash": None}))
@@ -73,6 +73,8 @@ class Cohort:
                 continue
             value = element_bound(plan) if index % 2 else 0
             vector = np.full(self._length, value, np.int32)
+            if index == 0 and first is not None:
+                vector = first
             header, words = self._build.upload(self._clients[name], request, vector)
             vectors.append(vector.astype(np.int64))
             masked.append(np.array(words, np.uint32))
