@@ -23,7 +23,8 @@ export interface Adviser {
   showResult: () => void;
   activate: (card: number | null) => void;
   react: (rule: string, liked: boolean) => Promise<void>;
-  forget: () => Promise<void>;
+  /** Let go of the photo and all that came of it; of the likes that are kept on the device too, if wanted. */
+  forget: (likesToo: boolean) => Promise<void>;
   announce: (message: string) => void;
   fail: (problem: unknown) => void;
   request: () => LookRequest | null;
@@ -116,9 +117,10 @@ export function useAdviserState(token: string): Adviser {
           fail(error);
         }
       },
-      forget: async () => {
+      forget: async (likesToo) => {
         try {
           await api.forget();
+          if (likesToo && (await api.feedback()).count > 0) await api.resetFeedback();
           dispatch({ type: "forget", message: WORDS[state.language].privacy.forgotten });
         } catch (error) {
           // What this page holds goes even when the adviser no longer answers: then its memory is gone too.

@@ -5,7 +5,7 @@ import type { Point } from "./types";
 
 export type Hint = "waiting" | "none" | "small" | "large" | "off" | "turned" | "tilted" | "dark" | "good";
 
-const SMALL = 0.15; // distance between the eyes, of the picture's width
+const SMALL = 0.11; // distance between the eyes, of the picture's width
 const LARGE = 0.36;
 const OFF_CENTRE = 0.17; // of the picture's width or height
 const TURNED = 0.16; // difference of the two halves of the face, of its width

@@ -73,6 +73,10 @@ function PrivacyPanel({ traffic, status, close }: { traffic: Traffic; status: St
     [privacy.memory, status ? String(status.readings_in_memory) : privacy.unknown],
   ];
   const hint = useId();
+  const end = async (likesToo: boolean) => {
+    await forget(likesToo);
+    close();
+  };
   return (
     <div className="panel-body">
       <h2 id="privacy-heading">{privacy.heading}</h2>
@@ -88,24 +92,22 @@ function PrivacyPanel({ traffic, status, close }: { traffic: Traffic; status: St
       <p className="quiet">{privacy.how}</p>
       <FeedbackPanel />
       <div className="panel-end">
-        <div>
-          <Button
-            className="button danger"
-            aria-describedby={hint}
-            onPress={async () => {
-              await forget();
-              close();
-            }}
-          >
+        <div className="row">
+          <Button className="button" onPress={() => void end(false)}>
+            {privacy.forgetPhoto}
+          </Button>
+          <Button className="button danger" aria-describedby={hint} onPress={() => void end(true)}>
             {privacy.forget}
           </Button>
-          <p id={hint} className="quiet">
-            {privacy.forgetHint}
-          </p>
         </div>
         <Button className="button" onPress={close}>
           {privacy.close}
         </Button>
+        <p id={hint} className="quiet">
+          {privacy.forget}
+          {words.colon}
+          {privacy.forgetHint}
+        </p>
       </div>
     </div>
   );
