@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 
 from mien.errors import ImageTooLargeError, MienError
 from recommend.serve.limits import Limits
+from recommend.serve.offline import Traffic, watch
 from recommend.serve.problems import BusyError, InternalError, TooSlowError
 from recommend.serve.sandbox import lock_down
 
@@ -158,6 +159,7 @@ def _work(pipe: Connection, limits: Limits) -> None:
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(variable, "1")  # the workers are the parallelism
     without_network = lock_down(limits.worker_memory)
+    watch(Traffic())  # where the kernel does not take the network away, this refuses it
     from recommend.serve.jobs import warm_up
 
     pipe.send((_attempt(warm_up, ())[0], without_network))

@@ -190,7 +190,7 @@ def test_moved_landmarks_are_measured_again_and_quickly(client, reading):
         start = time.perf_counter()
         client.post("/look", json=body)
         times.append(time.perf_counter() - start)
-    assert median(times) < 0.4, "50 ms is measured by benchmarks/serve.py; here the machine may be busy"
+    assert median(times) < 1, "50 ms is measured by benchmarks/serve.py; here the machine may be busy"
 
 
 def test_a_moved_hairline_moves_its_zones_and_no_measure(client, reading):

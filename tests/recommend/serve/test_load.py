@@ -19,7 +19,8 @@ from recommend.serve.limits import Limits
 from recommend.serve.problems import BusyError, InternalError, TooSlowError
 from recommend.serve.workers import Workers
 
-SMALL = Limits(workers=1, waiting=2, job_seconds=1.5)
+SMALL = Limits(workers=1, waiting=2, job_seconds=4.0)
+BUSY_MACHINE = 30.0  # seconds that a worker may take to start where many tests run at once
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,9 @@ def test_a_worker_that_hangs_is_stopped_and_replaced(pool, photo):
     started = time.monotonic()
     with pytest.raises(TooSlowError):
         asyncio.run(pool.run(time.sleep, 60))
-    assert time.monotonic() - started < 5, "no hang over five seconds"
+    assert time.monotonic() - started < SMALL.job_seconds + BUSY_MACHINE, (
+        "stopped, long before the minute is over"
+    )
     assert asyncio.run(pool.run(jobs.read_only, photo, SMALL)).points.shape == (68, 2)
 
 
@@ -61,7 +64,7 @@ def test_a_worker_that_wants_too_much_memory_says_so(pool, photo):
 
 def test_who_comes_when_the_queue_is_full_is_refused_at_once(pool):
     async def go():
-        running = [asyncio.create_task(pool.run(time.sleep, 0.3)) for _ in range(3)]
+        running = [asyncio.create_task(pool.run(time.sleep, 1)) for _ in range(3)]
         await asyncio.sleep(0.05)
         started = time.monotonic()
         with pytest.raises(BusyError):
@@ -73,7 +76,7 @@ def test_who_comes_when_the_queue_is_full_is_refused_at_once(pool):
         await pool.run(time.sleep, 0)
         return waited
 
-    assert asyncio.run(go()) < 0.2
+    assert asyncio.run(go()) < 1, "before a single one of those who came first had its answer"
 
 
 def test_a_job_that_nobody_waits_for_still_counts_until_it_is_done(pool):
@@ -85,8 +88,12 @@ def test_a_job_that_nobody_waits_for_still_counts_until_it_is_done(pool):
         await asyncio.sleep(0.05)
         with pytest.raises(BusyError):
             await pool.run(time.sleep, 0)
-        await asyncio.sleep(1.6)
-        await pool.run(time.sleep, 0)
+        until = time.monotonic() + BUSY_MACHINE
+        while time.monotonic() < until:
+            with contextlib.suppress(BusyError):
+                return await pool.run(time.sleep, 0)
+            await asyncio.sleep(0.1)
+        raise AssertionError("the places of jobs that nobody waited for were never given back")
 
     asyncio.run(go())
 
