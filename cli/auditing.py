@@ -58,10 +58,10 @@ def audit_export(
 ) -> None:
     """Print a run's report as an entry for a registry of deployments of differential privacy."""
     from privacy.audit.registry import registry_entry
+    from privacy.audit.report import write_report
 
-    from privacy.audit.report import build_report
-
-    typer.echo(registry_entry(build_report(run)) if format_ == "opendp" else "", nl=False)
+    if format_ == "opendp":
+        typer.echo(registry_entry(write_report(run)), nl=False)
 
 
 @audit_app.command("selftest")

@@ -65,6 +65,5 @@ def _show(console: Console, run: Path, findings: Findings) -> None:
             f"\n[bold red]Not sound[/bold red]: {len(findings.faults)} faults in {escape(str(run))}"
         )
     else:
-        console.print(
-            f"\n[bold green]Sound[/bold green]: every figure follows from the record of {escape(str(run))}"
-        )
+        said = f"\n[bold green]Sound[/bold green]: every figure follows from the record of {escape(str(run))}"
+        console.print(said, soft_wrap=True)

@@ -1,8 +1,8 @@
 """Does any picture lie in these bytes? The search behind "no image left", over traffic and disk.
 
-Two searches. :func:`embedded_pictures` finds any PNG or JPEG that decodes, wherever it begins, also inside base64
-text. :class:`PixelSearch` knows the pictures that must not be found, and finds any run of sixteen bytes of their
-pixel rows: as uint8, as float32 in the ranges that networks eat, planes apart or colours interleaved.
+Two searches. :func:`embedded_pictures` finds any PNG or JPEG that a decoder opens, wherever it begins, also in
+base64 text. :class:`PixelSearch` knows the pictures that must not be found, and finds any run of sixteen bytes of
+their pixel rows: as uint8, as float32 in the ranges that networks eat, planes apart or colours interleaved.
 
 Limits: a picture that was encrypted, compressed by other means, resampled or quantised otherwise is not found. That
 nothing of the kind happens is what the allow-list and the masking are for; see docs/audit.md.
@@ -38,14 +38,14 @@ class Found:
 
 
 def embedded_pictures(data: bytes) -> list[Found]:
-    """Return every PNG or JPEG in ``data`` that a decoder can open, bare or in base64."""
+    """Return every PNG or JPEG in ``data`` that a decoder opens, whole or cut short, bare or in base64."""
     found = [Found(place, kind) for place, kind in _decodable(data)]
     for match in _BASE64.finditer(data[:_MOST_BASE64]):
         text = match.group()
         for shift in range(4):  # the text may begin in the middle of a group of four
             part = text[shift:].rstrip(b"=")
-            bytes_ = base64.b64decode(part[: len(part) // 4 * 4])
-            for _, kind in _decodable(bytes_):
+            part = part[:-1] if len(part) % 4 == 1 else part
+            for _, kind in _decodable(base64.b64decode(part + b"=" * (-len(part) % 4))):
                 found.append(Found(match.start() + shift, f"{kind} in base64"))
     return found
 
@@ -55,8 +55,7 @@ def _decodable(data: bytes) -> Iterator[tuple[int, str]]:
         place = data.find(start)
         while place >= 0:
             try:
-                with Image.open(io.BytesIO(data[place:]), formats=("PNG", "JPEG")) as picture:
-                    picture.load()
+                with Image.open(io.BytesIO(data[place:]), formats=("PNG", "JPEG")) as picture:  # cut ones too
                     yield place, f"{picture.format} of {picture.width}x{picture.height}"
             except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
                 pass  # the first bytes of a picture by chance

@@ -71,6 +71,11 @@ def check_files(folder: Folder, report: dict[str, Any], findings: Findings) -> N
                 expected=f"{facts['bytes']} bytes, sha256 {facts['sha256']}",
                 found=f"{len(folder.files[name])} bytes, sha256 {folder.hash(name)}",
             )  # fmt: skip
+    for result in report["evidence"]:
+        if result["passed"] is False:
+            findings.notice(
+                f"audit/{result['attack']}.json", "this test refuted what the run or the build promises"
+            )
     for name in folder.files.keys() - sealed.keys() - OWN_FORMS:
         findings.fault(
             "altered", name, "the report's seal does not cover this file: it was added later; "

@@ -140,6 +140,7 @@ LEAKS: dict[str, Callable[[FaceTable], bytes]] = {
     "float32 in [0, 1]": lambda t: (t.face[2].astype(np.float32) / np.float32(255)).tobytes(),
     "PNG": lambda t: picture_file(t.face[0], "PNG"),
     "JPEG": lambda t: picture_file(t.face[0], "JPEG"),
+    "a JPEG cut in half": lambda t: picture_file(t.face[0], "JPEG")[:700],
     "JPEG in base64": lambda t: b'{"x":"' + base64.b64encode(picture_file(t.face[0], "JPEG")) + b'"}',
 }
 
@@ -196,6 +197,8 @@ def test_a_leak_that_the_allow_list_meets_becomes_a_refusal(
     monkeypatch.setattr(client.app, "Answer", leaking)
     result = simulate(config, tmp_path / "runs", Silent())
     assert finds(b"\0".join(traffic), pixels) == []
-    (first, *_) = [json.loads(line) for line in (result.folder.path / "metrics.jsonl").open()]
+    (first, *_) = [
+        json.loads(line) for line in (result.folder.path / "metrics.jsonl").read_bytes().splitlines()
+    ]
     assert first["survivors"] == 0
     assert all("'photo' may not leave" in why for why in first["refusals"].values())
