@@ -10,8 +10,11 @@
     ├── checkpoints/       the model after each round (the last two) and the best, as safetensors
     ├── receipts.json      the newest receipt of each device's ledger, handed back with its next round
     ├── ledger/            of simulated devices: each device's own record of what it spent
-    ├── report.json        the report's figures
+    ├── audit/             what attacks found, one file each
+    ├── report.json        the report's figures, signed; covers every file of the folder by its hash
     └── report.html        the report
+
+Beside the run folders, ``.mien/`` holds the signed chain of all reports and the key that signs later ones.
 """
 
 from __future__ import annotations

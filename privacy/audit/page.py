@@ -35,6 +35,11 @@ _PARTS = {
     "refusal": words("a refusal, with its reason", "拒绝及其理由"),
     "receipt": words("the ledger's receipt", "账本回执"),
 }
+_TYPES = {
+    "signed bytes": words("signed bytes", "签名字节"),
+    "uint32 vector": words("32-bit words", "32 位字"),
+    "uint64 vector": words("64-bit words", "64 位字"),
+}
 _MODES = {
     "distributed": words("what one person adds is clipped; a share of the noise is added", "裁剪每个人的贡献，并加上一份噪声"),
     "silo": words("what one person adds is clipped; all the noise is added here", "裁剪每个人的贡献，并在此加上全部噪声"),
@@ -128,7 +133,7 @@ def _traffic(report: Mapping[str, Any]) -> list[dict[str, Any]]:
         rows.append({
             "message": _MESSAGES.get(row["message"], same(row["message"])),
             "part": _PARTS.get(row["part"], same(row["part"])),
-            "type": row["type"],
+            "type": _TYPES.get(row["type"], same(row["type"])),
             "count": f"{row['count']:,}",
             "each": each,
             "all": size_text(row["bytes"]),

@@ -71,9 +71,8 @@ path.line-3 { stroke: var(--c3); } path.line-4 { stroke: var(--c4); } path.line-
 path.bound { stroke: var(--bad); }
 .bar { fill: var(--c1); } .bar.promised { fill: var(--edge); } .bar.group { fill: var(--c4); }
 .bar.over { fill: var(--bad); }
-figcaption span { margin-right: .9rem; font-size: .84rem; display: inline-block; }
-figcaption span span { margin: 0; }
-figcaption i { display: inline-block; width: .8em; height: .8em; border-radius: 2px; margin-right: .4em; }
+figcaption > span { margin-right: .9rem; font-size: .84rem; display: inline-flex; align-items: baseline; }
+figcaption i { flex: none; width: .8em; height: .8em; border-radius: 2px; margin-right: .4em; }
 i.line-0 { background: var(--c0); } i.line-1 { background: var(--c1); } i.line-2 { background: var(--c2); }
 i.line-3 { background: var(--c3); } i.line-4 { background: var(--c4); } i.line-5 { background: var(--c5); }
 i.bound { background: var(--bad); } i.guess { background: var(--quiet); }
