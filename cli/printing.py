@@ -17,7 +17,8 @@ BROWSER_VARIABLE = "MIEN_BROWSER"
 
 BROWSERS = (
     "chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge",
-    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome", "/Applications/Chromium.app/Contents/MacOS/Chromium",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
 )  # fmt: skip
 SECONDS = 60
 _QUIET = (
@@ -59,7 +60,9 @@ def print_page(html: str, path: Path) -> int:
         try:
             done = subprocess.run(command, capture_output=True, timeout=SECONDS, check=False)  # noqa: S603
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise RunError(f"{browser} did not print within {SECONDS} s: {error}. Write an .html file.") from error
+            raise RunError(
+                f"{browser} did not print within {SECONDS} s: {error}. Write an .html file."
+            ) from error
         if done.returncode or not printed.is_file():
             said = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["nothing"]
             raise RunError(

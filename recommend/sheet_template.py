@@ -36,7 +36,8 @@ ol { margin: .8mm 0; padding-left: 4mm; }
 footer { border-top: .2mm solid {{ line }}; margin-top: 2mm; padding-top: 1.5mm; }
 @media screen and (max-width: 700px) { .top { grid-template-columns: 1fr; } .cards { columns: 1; }
   body { font-size: 11pt; } h2 { font-size: 12pt; } .part, .number { font-size: 9pt; } }
-@media print { body { padding: 0; max-width: none; background: #fff; font-size: {{ type_size }}; line-height: 1.22; }
+@media print {
+  body { padding: 0; max-width: none; background: #fff; font-size: {{ type_size }}; line-height: 1.22; }
   h1 { font-size: 2.1em; } h2 { font-size: 1.12em; } .cards { columns: 4; column-gap: 3mm; }
   .part { font-size: .88em; }
   .number { font-size: .97em; height: 3.8mm; min-width: 3.8mm; line-height: 3.8mm; }
