@@ -44,11 +44,23 @@ function stamp(): Plugin {
   };
 }
 
+/** React Aria brings its few words in 34 languages; the page speaks two, and a browser of a third hears English. */
+function ownLanguagesOnly(): Plugin {
+  return {
+    name: "own-languages-only",
+    enforce: "pre",
+    load(id) {
+      const language = /react-(?:aria|stately)[\w-]*\/.*\/intl\/.*\/([a-z]{2}-[A-Z]{2})\.m?js$/.exec(id)?.[1];
+      return language && !["en-US", "zh-CN"].includes(language) ? "export default {};" : null;
+    },
+  };
+}
+
 export default defineConfig({
   root: HERE,
   base: "./",
   publicDir: "public",
-  plugins: [react(), stamp()],
+  plugins: [ownLanguagesOnly(), react(), stamp()],
   build: {
     outDir: OUTPUT,
     emptyOutDir: true,

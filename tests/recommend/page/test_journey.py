@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -271,3 +272,24 @@ def _focus_is_seen(page: Any) -> bool:
           return false;
         }"""
     )
+
+
+@pytest.mark.real_faces
+def test_real_photos_get_a_look_or_a_named_reason(visit: Callable[..., Any], real_faces: Path) -> None:
+    visitor = visit("en").arrive()
+    page = visitor.page
+    looks = 0
+    for photo in sorted((real_faces / "photos" / "img_align_celeba").glob("*.jpg"))[:4]:
+        page.set_input_files("input[type=file] >> nth=0", str(photo))
+        page.wait_for_selector(".photo-read img, .problem")
+        if page.locator(".problem").count():
+            assert page.locator(".problem").get_attribute("data-kind") in ("NoFaceError", "SeveralFacesError")
+            page.click(".problem .button:has-text('Back to the start')")
+            continue
+        visitor.show()
+        assert len(visitor.rules()) >= 10
+        looks += 1
+        page.click(".tools .button:has-text('New photo')")
+        page.wait_for_selector(".drop")
+    assert looks >= 2
+    assert visitor.strangers() == []

@@ -124,7 +124,7 @@ export const en = {
     next: "Next",
     done: "Done. That was the last step.",
     again: "From the start",
-    keys: "The arrow keys go back and forth.",
+    keys: "With the focus here, the arrow keys go back and forth.",
     progress: "Progress",
   },
 

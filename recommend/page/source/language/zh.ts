@@ -124,7 +124,7 @@ export const zh: Words = {
     next: "下一步",
     done: "完成，这是最后一步。",
     again: "从头开始",
-    keys: "用左右方向键前后翻页。",
+    keys: "焦点在此处时，用左右方向键前后翻页。",
     progress: "进度",
   },
 
