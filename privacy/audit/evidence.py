@@ -11,6 +11,7 @@ import binascii
 import json
 import math
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -87,7 +88,7 @@ class AttackResult(_Part):
     """What is asked, in one sentence for a reader who is no expert."""
     claim: Claim = Claim()
     kind: Literal["lower bound", "estimate", "measurement"]
-    result: dict[str, float | int | bool | str | tuple[float, ...] | None]
+    result: Mapping[str, float | int | bool | str | tuple[float, ...] | None]
     confidence: Rate | None = None
     tests: Annotated[int, Field(ge=1)] = 1
     """Hypotheses tested together; the confidence holds for all of them after correction."""

@@ -48,7 +48,7 @@ class Round:
 def check_rounds(transcript: Transcript, config: dict[str, Any], findings: Findings) -> list[Round]:
     """Return every round, with faults for all that does not follow from the record."""
     start = transcript.of("start")[0].value
-    clients = _enrolled(transcript, start["run"], findings)
+    clients = enrolled(transcript, start["run"], findings)
     rounds: dict[int, Round] = {}
     model, key = str(start["model"]["first"]), ""
     for line in transcript.lines:
@@ -78,7 +78,8 @@ def check_rounds(transcript: Transcript, config: dict[str, Any], findings: Findi
     return ended
 
 
-def _enrolled(transcript: Transcript, run: str, findings: Findings) -> dict[str, bytes]:
+def enrolled(transcript: Transcript, run: str, findings: Findings) -> dict[str, bytes]:
+    """Return the identity key of every client that enrolled, by name."""
     clients: dict[str, bytes] = {}
     for line in transcript.of("received"):
         part = line.value["parts"].get("enrolment")

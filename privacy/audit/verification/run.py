@@ -4,8 +4,8 @@ Guarantees (assumptions: SHA-256 is collision resistant, Ed25519 unforgeable; fo
 
 V1. A byte changed in any file that the report's seal covers, in the report or in its page, is found, and the fault
     names the file; in a chained file also the line.
-V2. Without a report the same holds for the transcript, the metrics, the config, the environment, the ledgers and
-    their anchors, and the weights of the checkpoints; not for an optimizer's state.
+V2. Without a report the same holds for the transcript, the metrics, the config, the environment, the ledgers,
+    their anchors and receipts, and the weights of the checkpoints; not for an optimizer's state.
 V3. A report whose ε, μ, attack rate, counts, bytes, survivors or hashes do not follow from the transcript and the
     ledgers is found even where every signature is right: a coordinator cannot sign its way out of arithmetic.
 V4. A transcript whose plans are not those that the clients signed is found (T6 of :mod:`privacy.audit.transcript`).
@@ -25,7 +25,8 @@ from privacy.audit.verification.figures import check_figures
 from privacy.audit.verification.findings import Findings
 from privacy.audit.verification.folder import CONFIG, ENVIRONMENT, TRANSCRIPT, Folder, Line, parse_object
 from privacy.audit.verification.ledgers import check_charges, check_ledgers
-from privacy.audit.verification.rounds import check_rounds
+from privacy.audit.verification.receipts import check_receipts
+from privacy.audit.verification.rounds import check_rounds, enrolled
 from privacy.audit.verification.seal import (
     CHAIN,
     OWN_FORMS,
@@ -86,7 +87,9 @@ def _derive(
     rounds = check_rounds(transcript, config, findings)
     metrics = check_traffic(folder, transcript, rounds, findings)
     check_checkpoints(folder, rounds, metrics, config, findings)
-    check_charges(ledgers, rounds, config, transcript.of("start")[0].value["run"], findings)
+    run = transcript.of("start")[0].value["run"]
+    check_charges(ledgers, rounds, config, run, findings)
+    check_receipts(folder, transcript, ledgers, enrolled(transcript, run, Findings()), findings)
     if findings.files_at_fault() - OWN_FORMS - {CHAIN}:
         findings.skipped("ε and figures", "the records they are derived from have faults")
         return

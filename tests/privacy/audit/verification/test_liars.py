@@ -211,3 +211,20 @@ def test_a_report_written_later_is_signed_by_an_auditor_and_chained(copied_run: 
     findings = verify(copied_run)
     assert findings.faults == []
     assert any("not the coordinator" in str(notice) for notice in findings.notices)
+
+
+def test_a_receipt_that_no_ledger_gave_is_found(copied_run: Path) -> None:
+    """A coordinator that keeps, or writes down, another receipt than the device gave."""
+    path = copied_run / "receipts.json"
+    kept = json.loads(path.read_bytes())
+    first = next(iter(kept))
+    path.write_bytes((json.dumps({**kept, first: "0" * 64}, indent=1, sort_keys=True) + "\n").encode())
+    (copied_run / "report.json").unlink()
+    faults = verify(copied_run).faults
+    assert {(fault.file, fault.field) for fault in faults} == {("receipts.json", first)}
+
+
+def test_a_receipt_in_the_transcript_is_of_a_charge_in_the_ledger(copied_run: Path) -> None:
+    lie = on("received", lambda f: f["parts"].get("receipt", {}).update(sha256="0" * 64))
+    faults = resign(copied_run, lie).faults
+    assert any(fault.kind == "spending" and fault.field == "receipt" for fault in faults)
