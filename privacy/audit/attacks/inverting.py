@@ -113,4 +113,5 @@ def search(model: SmallCnn, seen: Gradient, label: int, start: Picture, steps: i
         return distance.detach()
 
     optimizer.step(closure)  # type: ignore[no-untyped-call]
-    return np.clip(np.nan_to_num(best[0][1][0].numpy(), nan=0.5), 0.0, 1.0)
+    found = np.nan_to_num(best[0][1][0].numpy(), nan=0.5)
+    return np.asarray(np.clip(found, 0.0, 1.0), np.float64)
