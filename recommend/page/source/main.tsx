@@ -5,6 +5,8 @@ import "./styles/base.css";
 import "./styles/controls.css";
 import "./styles/journey.css";
 import "./styles/face.css";
+import "./styles/preview.css";
+import "./styles/result.css";
 import "./styles/cards.css";
 import "./styles/panels.css";
 import "./styles/print.css";
