@@ -5,6 +5,7 @@ The page is a function of the report and of the attacks' results alone, so an au
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -62,9 +63,8 @@ _STATES = {"finished": words("finished", "已完成"), "interrupted": words("int
 
 def render(report: Mapping[str, Any], evidence: Sequence[AttackResult] = (), *, language: str = "en") -> str:
     """Return the page of a report that lacks only its page's hash and its signature; it opens in ``language``."""
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     tests = [_test(result) for result in evidence]
-    return environment.from_string(TEMPLATE).render(
+    return _template().render(
         report=report,
         privacy=report["privacy"],
         language=language,
@@ -84,6 +84,12 @@ def render(report: Mapping[str, Any], evidence: Sequence[AttackResult] = (), *, 
         standards=standards(report),
         answers=_ANSWERS,
     )
+
+
+@functools.cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(TEMPLATE)
 
 
 def _label(report: Mapping[str, Any]) -> dict[str, Any]:
