@@ -26,7 +26,7 @@ bench: $(READY)           ## every benchmark, quick sizes; `python benchmarks/NA
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,ray,landmarks]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,fast,landmarks,ray]'
 	touch $(READY)
 
 clean:

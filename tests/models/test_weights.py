@@ -203,7 +203,7 @@ def _no_options(header: dict, data: bytearray) -> None:
 
 
 def _other_model(header: dict, data: bytearray) -> None:
-    header["__metadata__"]["model"] = "alexnet"
+    header["__metadata__"]["model"] = "squeezenet"
 
 
 def _other_option(header: dict, data: bytearray) -> None:
@@ -219,7 +219,7 @@ def _other_option(header: dict, data: bytearray) -> None:
         (_no_metadata, "expected format 'mien-weights-1', found None"),
         (_damaged_options, "metadata are damaged"),
         (_no_options, "metadata are damaged"),
-        (_other_model, "unknown model 'alexnet'"),
+        (_other_model, "unknown model 'squeezenet'"),
         (_other_option, "no option 'depth'"),
     ],
 )
