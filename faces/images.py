@@ -22,7 +22,6 @@ from PIL import (
     ImageOps,
     JpegImagePlugin,
     PngImagePlugin,
-    TiffImagePlugin,
     UnidentifiedImageError,
     WebPImagePlugin,
 )
@@ -36,17 +35,18 @@ MAX_PIXELS = 50_000_000
 MAX_BYTES = 64 * 1024 * 1024
 MAX_SCANS = 100  # of a progressive JPEG; encoders write about ten, and each is a pass over the whole picture
 
-# Formats with scripts or exotic decoders stay closed. Pillow registers a decoder when its module is imported;
-# JPEG's also reads MPO, which is what many phones write and call .jpg.
+# Formats with scripts or exotic decoders stay closed. So does TIFF: no phone takes and no browser shows it, and its
+# decoder, libtiff, has the longest record of memory errors and writes what it thinks of a file to stderr. Pillow
+# registers a decoder when its module is imported; JPEG's also reads MPO, which many phones write and call .jpg.
 _DECODERS = (
     JpegImagePlugin.JpegImageFile,
     PngImagePlugin.PngImageFile,
     WebPImagePlugin.WebPImageFile,
     BmpImagePlugin.BmpImageFile,
-    TiffImagePlugin.TiffImageFile,
     GifImagePlugin.GifImageFile,
 )
 _FORMATS = tuple(str(decoder.format) for decoder in _DECODERS)
+_TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _DISGUISES = {
     b"pk\x03\x04": "a ZIP archive or an office document", b"%pdf": "a PDF document", b"<svg": "an SVG drawing",
@@ -148,14 +148,14 @@ def _not_a_picture(name: str, content: bytes) -> str:
             )
         kind = "an AVIF picture" if brand in (b"avif", b"avis") else "a video"
         return f"{name} is {kind}, which is not read here. Save a picture as JPEG or PNG."
+    if content.startswith(_TIFF_STARTS):
+        return f"{name} is a TIFF picture or a camera's raw file, which is not read here. Export it as JPEG or PNG."
     start = content[:512].lstrip().lower()
     kind = next((kind for mark, kind in _DISGUISES.items() if start.startswith(mark)), "")
     if not kind and b"<svg" in start:
         kind = "an SVG drawing"
     what = f"{name} is {kind}, not" if kind else f"{name} is not"
-    return (
-        f"{what} a picture that can be read: expected JPEG, PNG, WebP, BMP, TIFF or GIF. Choose another file."
-    )
+    return f"{what} a picture that can be read: expected JPEG, PNG, WebP, BMP or GIF. Choose another file."
 
 
 def _upright(picture: Image.Image) -> Image.Image:
@@ -190,7 +190,7 @@ def _srgb() -> ImageCms.ImageCmsProfile:
 
 
 def _to_rgb(picture: Image.Image) -> RGBImage:
-    if picture.mode.startswith("I") or picture.mode == "F":
+    if picture.mode.startswith("I"):
         return _deep_grey_to_rgb(picture)
     if picture.has_transparency_data:
         backdrop = Image.new("RGBA", picture.size, _WHITE)
@@ -199,11 +199,7 @@ def _to_rgb(picture: Image.Image) -> RGBImage:
 
 
 def _deep_grey_to_rgb(picture: Image.Image) -> RGBImage:
-    """Scale 16-bit grey (or a float picture in 0..1 or 0..255) to 8 bits; Pillow itself would clip it."""
-    grey = np.asarray(picture, dtype=np.float64)
-    if picture.mode == "F":
-        grey = grey * 255.0 if float(np.nanmax(grey)) <= 1.0 else grey
-    else:
-        grey = grey * (255.0 / 65535.0)
-    grey8 = np.clip(np.rint(np.nan_to_num(grey)), 0, 255).astype(np.uint8)
+    """Scale 16-bit grey to 8 bits; Pillow itself would clip it."""
+    grey = np.asarray(picture, dtype=np.float64) * (255.0 / 65535.0)
+    grey8 = np.clip(np.rint(grey), 0, 255).astype(np.uint8)
     return np.ascontiguousarray(np.repeat(grey8[:, :, None], 3, axis=2))
