@@ -236,13 +236,19 @@ def _test(result: AttackResult) -> dict[str, Any]:
         "headline": result.headline or ", ".join(f"{name} {_plain(value)}" for name, value in list(result.result.items())[:3]),
         "question": result.question,
         "kind": _KINDS[result.kind],
-        "confidence": "–" if result.confidence is None else f"{result.confidence * 100:g} %",
+        "confidence": _confidence(result.confidence),
         "verdict": verdict[0],
         "verdict_class": verdict[1],
         "rows": _rows(result),
         "notes": result.notes,
         "gallery": list(groups.values()),
     }  # fmt: skip
+
+
+def _confidence(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return "> 99.99 %" if value > 0.9999 else f"{value * 100:g} %"
 
 
 def _rows(result: AttackResult) -> list[tuple[Words, Words]]:
@@ -255,7 +261,7 @@ def _rows(result: AttackResult) -> list[tuple[Words, Words]]:
         (words("method", "方法"), same(result.method or "–")),
         (words("claim", "承诺"), promised),
         (words("kind", "性质"), _KINDS[result.kind]),
-        (words("confidence; tests corrected for", "置信度；校正的检验数"), same(f"{result.confidence or '–'}; {result.tests}")),
+        (words("confidence; tests corrected for", "置信度；校正的检验数"), same(f"{_confidence(result.confidence)}; {result.tests}")),
         (words("power", "功效"), same(result.power or "–")),
         (words("seconds", "秒"), same(f"{result.seconds:.1f}")),
     ]  # fmt: skip
