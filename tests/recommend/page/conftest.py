@@ -219,9 +219,10 @@ class Visitor:
         return self.page.eval_on_selector_all(CARD, "cards => cards.map(card => card.dataset.rule)")
 
     def settle(self) -> None:
-        """Wait until no cards are being worked out any more."""
-        self.page.wait_for_timeout(150)
-        self.page.wait_for_selector(".result:not(.busy)")
+        """Wait until no cards are being worked out any more; one answer may be followed by one more request."""
+        for _ in range(2):
+            self.page.wait_for_timeout(120)
+            self.page.wait_for_selector(".result:not(.busy)")
 
     def strangers(self) -> list[str]:
         """Return the requests that went anywhere but to this server."""

@@ -147,11 +147,13 @@ def test_an_undecided_measure_can_be_decided_by_the_person(visit: Callable[..., 
 def test_card_and_zone_light_each_other(visit: Callable[..., Any]) -> None:
     visitor = visit("en").at_look()
     page = visitor.page
+    visitor.settle()
     page.hover(f"{CARD} >> nth=0 >> h2")
-    assert page.locator(".zone.lit").count() >= 1
+    page.wait_for_selector(".zone.lit")
     number = page.locator(".figure .number:not([aria-pressed=true])").last
     wanted = number.inner_text()
     number.click()
+    page.wait_for_selector(f".card.active[data-card='{wanted}']")
     assert page.locator(".card.active").get_attribute("data-card") == wanted
     assert wanted in page.locator(".zone.lit").first.get_attribute("data-cards").split()
     # A part that is switched off in the key is neither drawn nor numbered; its card stays.
@@ -240,17 +242,17 @@ def test_by_keyboard_alone(visit: Callable[..., Any]) -> None:
 
     reach(".figure .number")
     keys.press("Enter")
-    assert page.locator(".zone.lit").count() >= 1
+    page.wait_for_selector(".zone.lit")
     reach(".tab[data-selected]")
     keys.press("ArrowRight")
     assert page.locator(".player").is_visible()
     first = page.inner_text(".player-step")
     reach(".player .button.primary")
     keys.press("Enter")
-    second = page.inner_text(".player-step")
-    assert second != first
+    shown = "text => document.querySelector('.player-step').textContent"
+    page.wait_for_function(f"first => ({shown})() !== first", arg=first)
     keys.press("ArrowLeft")
-    assert page.inner_text(".player-step") == first
+    page.wait_for_function(f"first => ({shown})() === first", arg=first)
 
     page.evaluate("document.querySelector('.badge').focus()")
     keys.press("Enter")

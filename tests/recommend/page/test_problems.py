@@ -51,7 +51,7 @@ def test_a_dark_photo_says_what_to_do(visit: Callable[..., Any]) -> None:
     page.wait_for_selector("[data-notice=dark]")
     assert "Face a window" in page.inner_text("[data-notice=dark]")
     visitor.show()
-    assert page.locator("[data-notice=dark]").is_visible()
+    page.wait_for_selector(".tab-panel [data-notice=dark]")
 
 
 def test_a_photo_that_the_adviser_let_go_is_read_again(visit: Callable[..., Any]) -> None:

@@ -90,7 +90,6 @@ function PrivacyPanel({ traffic, status, close }: { traffic: Traffic; status: St
       </dl>
       {traffic.refused.length > 0 && <p className="quiet">{traffic.refused.join(" · ")}</p>}
       <p className="quiet">{privacy.how}</p>
-      <FeedbackPanel />
       <div className="panel-end">
         <div className="row">
           <Button className="button" onPress={() => void end(false)}>
@@ -100,14 +99,17 @@ function PrivacyPanel({ traffic, status, close }: { traffic: Traffic; status: St
             {privacy.forget}
           </Button>
         </div>
-        <Button className="button" onPress={close}>
-          {privacy.close}
-        </Button>
         <p id={hint} className="quiet">
           {privacy.forget}
           {words.colon}
           {privacy.forgetHint}
         </p>
+      </div>
+      <FeedbackPanel />
+      <div className="row end">
+        <Button className="button" onPress={close}>
+          {privacy.close}
+        </Button>
       </div>
     </div>
   );
