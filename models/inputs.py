@@ -44,21 +44,25 @@ def to_inputs(columns: Mapping[str, Tensor | NDArray[Any]]) -> dict[str, Tensor]
 
     Raises ModelError for a wrong shape or type, and for columns of unequal length.
     """
-    result: dict[str, Tensor] = {}
-    for name, column in columns.items():
-        if name not in COLUMNS:
-            continue
-        tensor = _tensor(column) if isinstance(column, np.ndarray) else column
-        if name in PICTURES:
-            result[name] = _pictures(name, tensor)
-        elif name == "jaw":
-            result[name] = _jaw(tensor)
-        else:
-            result[name] = _vectors(name, tensor)
+    result = {
+        name: to_input(name, _tensor(column) if isinstance(column, np.ndarray) else column)
+        for name, column in columns.items()
+        if name in COLUMNS
+    }
     lengths = {name: len(tensor) for name, tensor in result.items()}
     if len(set(lengths.values())) > 1:
         raise ModelError(f"input columns must have one row per record, got rows {lengths}")
     return result
+
+
+def to_input(name: str, column: Tensor) -> Tensor:
+    """Return one known column, a tensor, as :func:`to_inputs` does; nothing but tensor operations on its values.
+
+    Raises ModelError for a wrong shape or type.
+    """
+    if name in PICTURES:
+        return _pictures(name, column)
+    return _jaw(column) if name == "jaw" else _vectors(name, column)
 
 
 def _tensor(column: NDArray[Any]) -> Tensor:
