@@ -19,6 +19,8 @@ if TYPE_CHECKING:  # heavy: read only when a command runs
 
 PASSPHRASE = "MIEN_PASSPHRASE"  # noqa: S105 - the name of a variable
 
+_NOTHING = "Nothing is kept. Say what you like: mien feedback like RULE, or in the page of mien serve."
+
 app = typer.Typer(
     no_args_is_help=True, help="What the adviser has learnt of your taste: show, export, forget, share it."
 )
@@ -47,6 +49,14 @@ def open_feedback(folder: Path | None) -> Feedback:
     return Feedback.open(place, passphrase=passphrase_for(place))
 
 
+def kept_feedback(folder: Path | None) -> Feedback | None:
+    """Open the person's feedback where there is some. To look, take back or forget makes no file."""
+    from privacy.vault import Vault
+    from recommend.feedback.store import default_folder
+
+    return open_feedback(folder) if Vault.guard_of(folder or default_folder()) else None
+
+
 def passphrase_for(folder: Path) -> str | None:
     """Return the passphrase that guards what is kept in a folder, asked for where nobody gave it; else None."""
     from privacy.vault import Vault
@@ -59,16 +69,17 @@ def passphrase_for(folder: Path) -> str | None:
 
 def own_taste() -> Taste | None:
     """Return what the adviser has learnt of the person; None where nothing was ever kept on this device."""
-    from privacy.vault import Vault
-    from recommend.feedback.store import default_folder
-
-    return open_feedback(None).taste() if Vault.guard_of(default_folder()) else None
+    feedback = kept_feedback(None)
+    return feedback.taste() if feedback else None
 
 
 @app.command()
 def show(folder: Folder = None) -> None:
     """Print what is kept: likes, what is hidden, who guards it, whether it is shared."""
-    feedback = open_feedback(folder)
+    feedback = kept_feedback(folder)
+    if feedback is None:
+        _out.print(_NOTHING)
+        return
     status = feedback.status()
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
@@ -116,7 +127,8 @@ def dislike(
 @app.command()
 def undo(folder: Folder = None) -> None:
     """Take back what you said last."""
-    last = open_feedback(folder).undo()
+    feedback = kept_feedback(folder)
+    last = feedback.undo() if feedback else None
     _out.print(f"Taken back: {last.rule}." if last else "There is nothing to take back.", highlight=False)
 
 
@@ -126,7 +138,9 @@ def export_(
     folder: Folder = None,
 ) -> None:
     """Write everything that is kept as JSON, in clear."""
-    text = json.dumps(open_feedback(folder).export(), ensure_ascii=False, indent=1) + "\n"
+    feedback = kept_feedback(folder)
+    content = feedback.export() if feedback else {"opinions": [], "sharing": False}
+    text = json.dumps(content, ensure_ascii=False, indent=1) + "\n"
     if out is None:
         _out.file.write(text)
         return
@@ -139,9 +153,13 @@ def reset(
     yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False, folder: Folder = None
 ) -> None:
     """Forget every opinion and the prior, stop sharing, and change the key."""
+    feedback = kept_feedback(folder)
+    if feedback is None:
+        _out.print(_NOTHING)
+        return
     if not yes:
         typer.confirm("Forget everything you said about cards?", abort=True)
-    open_feedback(folder).reset()
+    feedback.reset()
     _out.print("Forgotten. The vault has a new key, which opens nothing of what was there.")
 
 
@@ -156,7 +174,9 @@ def protect(folder: Folder = None) -> None:
 @app.command()
 def share(switch: Annotated[Literal["on", "off"], typer.Argument()], folder: Folder = None) -> None:
     """Let your opinions take part in federated training, or not. Off unless you switch it on."""
-    open_feedback(folder).sharing(switch == "on")
+    feedback = open_feedback(folder) if switch == "on" else kept_feedback(folder)
+    if feedback is not None:
+        feedback.sharing(switch == "on")
     if switch == "off":
         _out.print("Off: this device refuses every round that asks for your opinions.")
         return

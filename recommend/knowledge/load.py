@@ -10,6 +10,8 @@ import functools
 import json
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -25,6 +27,8 @@ KNOWLEDGE_VARIABLE = "MIEN_KNOWLEDGE"
 """Environment variable: the folder of a knowledge base to use instead of the shipped one."""
 
 SHOWN = 5  # problems named in one error
+
+_in_proof: ContextVar[KnowledgeBase | None] = ContextVar("_in_proof", default=None)
 
 
 def shipped_folder() -> Traversable:
@@ -49,8 +53,20 @@ def current() -> KnowledgeBase:
 
     Raises ConfigError where that folder is missing or its knowledge base does not hold together.
     """
+    if (proving := _in_proof.get()) is not None:
+        return proving
     chosen = os.environ.get(KNOWLEDGE_VARIABLE)
     return _proven(Path(chosen).resolve()) if chosen else shipped()
+
+
+@contextmanager
+def proving(knowledge: KnowledgeBase) -> Iterator[None]:
+    """Let a knowledge base be the current one of this thread while it is proven: random people choose from it."""
+    before = _in_proof.set(knowledge)
+    try:
+        yield
+    finally:
+        _in_proof.reset(before)
 
 
 def use(folder: Path) -> KnowledgeBase:

@@ -13,7 +13,7 @@ from importlib.resources.abc import Traversable
 
 from recommend.knowledge.checks import STATIC
 from recommend.knowledge.coverage import uncovered
-from recommend.knowledge.load import read
+from recommend.knowledge.load import proving, read
 from recommend.knowledge.model import KnowledgeBase
 from recommend.knowledge.problem import Problem
 
@@ -29,7 +29,8 @@ def validate(knowledge: KnowledgeBase, *, profiles: int = PROFILES, seed: int = 
     """
     found = [problem for check in STATIC for problem in check(knowledge)]
     if profiles and not any(problem.kind in ("reference", "missing") for problem in found):
-        found.extend(uncovered(knowledge, profiles, seed))
+        with proving(knowledge):
+            found.extend(uncovered(knowledge, profiles, seed))
     return found
 
 

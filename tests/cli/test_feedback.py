@@ -37,8 +37,19 @@ def test_like_show_export_undo_reset(mien: Command, tmp_path: Path) -> None:
     assert "nothing to take back" in mien("feedback", "undo")[1]
 
 
+def test_looking_at_nothing_makes_no_file(mien: Command, home: Path) -> None:
+    for command in (["show"], ["undo"], ["export"], ["reset", "--yes"], ["share", "off"]):
+        code, said = mien("feedback", *command)
+        assert code == 0, said
+        assert list(home.rglob("*")) == [], command
+    assert "Nothing is kept" in mien("feedback", "show")[1]
+    assert json.loads(mien("feedback", "export")[1]) == {"opinions": [], "sharing": False}
+    mien("feedback", "like", "blush-flush")
+    assert list(home.rglob("*")), "the first like is kept"
+
+
 def test_share_is_off_until_switched_on(mien: Command) -> None:
-    mien("feedback", "show")
+    mien("feedback", "like", "blush-flush")
     assert not Feedback.open(default_folder()).status().sharing
     assert "No opinion leaves" in mien("feedback", "share", "on")[1].replace("\n", " ")
     assert Feedback.open(default_folder()).status().sharing

@@ -158,6 +158,29 @@ def test_an_own_folder_is_proven_and_then_used(folder, monkeypatch):
     assert any(rule.title.en == "My own words" for rule in current().rules)
 
 
+def test_an_own_folder_named_by_the_environment_alone_is_used_by_feedback_and_the_page(
+    folder, monkeypatch, tmp_path
+):
+    """Both would refuse a rule that only the artist's folder has."""
+    from privacy.vault import Vault
+    from recommend.feedback.store import Feedback
+    from recommend.preferences import Preferences
+    from recommend.serve.opinions import Opinions
+
+    path = folder / BLUSH
+    rules = json.loads(path.read_text(encoding="utf-8"))
+    rules.append({**rules[0], "id": "blush-my-own", "group": "blush-my-own"})
+    path.write_text(json.dumps(rules, ensure_ascii=False), encoding="utf-8")
+    feedback = Feedback.open(tmp_path / "before")
+    with pytest.raises(ConfigError, match="blush-my-own"):
+        feedback.record("blush-my-own", True, Preferences())
+    monkeypatch.setenv(KNOWLEDGE_VARIABLE, str(folder))
+    Feedback.open(tmp_path / "after").record("blush-my-own", True, Preferences())
+    assert Opinions(tmp_path / "page").record("blush-my-own", liked=True, wishes=Preferences()) == 1
+    assert Vault.guard_of(tmp_path / "page") is not None
+    loading._proven.cache_clear()
+
+
 def test_a_defective_own_folder_is_not_used(folder, monkeypatch):
     edit(folder, BLUSH, "blush-flush", zones=["nowhere"])
     monkeypatch.setenv(KNOWLEDGE_VARIABLE, str(folder))
