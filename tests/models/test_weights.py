@@ -249,6 +249,6 @@ def test_nothing_is_written_when_weights_are_not_finite(tmp_path: Path) -> None:
     model = registry.build("face_shape")
     with torch.no_grad():
         model.layers[2].bias.fill_(float("inf"))
-    with pytest.raises(ModelError, match=r"'output.bias'.*not finite"):
+    with pytest.raises(ModelError, match=r"'layers.2.bias'.*not finite"):
         save_model(tmp_path / "m", model, "face_shape")
     assert list(tmp_path.iterdir()) == []
