@@ -18,6 +18,7 @@ that has no larger layer is refused.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import logging
 import math
@@ -76,6 +77,7 @@ def export_onnx(
     ``sides`` gives the picture sizes in pixels by column. Raises ConfigError where the packages of the extra
     ``export`` are missing, ModelError where PyTorch and onnxruntime disagree, or int8 would gain nothing.
     """
+    _require_packages()
     columns = {column: _shape(name, column, model, sides) for column in model.inputs}
     layout = layout_of(model, buffers=float_buffers(model))
     about = OnnxAbout(
@@ -128,14 +130,11 @@ def _traced(model: Network, about: OnnxAbout) -> bytes:
     batch = torch.export.Dim("batch", min=1)
     columns = tuple(torch.from_numpy(column) for column in example(about, 2).values())
     with _quiet(), torch.no_grad():
-        try:
-            program = torch.onnx.export(
-                _Graph(model), columns, dynamo=True, opset_version=OPSET, verbose=False,
-                input_names=list(about.columns), output_names=[RESULT],
-                dynamic_shapes=(tuple({0: batch} for _ in columns),),
-            )  # fmt: skip
-        except ImportError as error:
-            raise _missing(error) from error
+        program = torch.onnx.export(
+            _Graph(model), columns, dynamo=True, opset_version=OPSET, verbose=False,
+            input_names=list(about.columns), output_names=[RESULT],
+            dynamic_shapes=(tuple({0: batch} for _ in columns),),
+        )  # fmt: skip
     if program is None:
         raise ModelError(f"model {about.model!r}: torch.onnx.export gave no program")
     return bytes(program.model_proto.SerializeToString())
@@ -167,10 +166,8 @@ def _check_parity(model: Network, about: OnnxAbout, content: bytes) -> None:
 
 
 def _quantised(content: bytes, about: OnnxAbout) -> bytes:
-    try:
-        from onnxruntime.quantization import QuantType, quantize_dynamic
-    except ImportError as error:
-        raise _missing(error) from error
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
     small, large = _layers(content)
     if not large:
         raise ModelError(
@@ -205,10 +202,18 @@ def _layers(content: bytes) -> tuple[list[str], list[str]]:
     return small, [node.name for node in layers if sizes[node.input[1]] >= SMALLEST_INT8]
 
 
-def _missing(error: ImportError) -> ConfigError:
-    return ConfigError(
-        f"An export to ONNX needs packages that are not here ({error}): pip install 'mien[export]'."
-    )
+def _require_packages() -> None:
+    """Raise ConfigError where the exporter's packages are missing; they are only needed to write files."""
+    missing = []
+    for name in ("onnx", "onnxscript"):
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            missing.append(name)
+    if missing:
+        raise ConfigError(
+            f"An export to ONNX needs {' and '.join(missing)}, not installed here: pip install 'mien[export]'."
+        )
 
 
 @contextlib.contextmanager

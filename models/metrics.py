@@ -1,4 +1,4 @@
-"""How good are the scores? AUC and balanced accuracy, with intervals that respect persons.
+"""How good are the scores? AUC, balanced accuracy and calibration, with intervals that respect persons.
 
 Photos of one person are not independent, so intervals come from a bootstrap that draws whole persons (the
 cluster bootstrap; Field and Welsh 2007). Rare attributes make plain accuracy useless: 95.7 % of people are "not
@@ -22,6 +22,8 @@ Floats = NDArray[np.float64]
 Weighted = Callable[[Floats], Floats]
 """Weights of the records [R, N] -> one figure per row [R], NaN where a class has no weight."""
 
+BINS = 10
+"""Bins of a reliability diagram."""
 _CHUNK = 1 << 20  # weights made at a time: a bootstrap of any size runs in a few tens of megabytes
 
 
@@ -89,6 +91,73 @@ def balanced_accuracy_interval(
 
 
 @dataclass(frozen=True)
+class ReliabilityBin:
+    """Records whose predicted probability is in [low, high): how many, what was predicted, what came true."""
+
+    low: float
+    high: float
+    count: int
+    predicted: float
+    observed: float
+
+
+def reliability(scores: ArrayLike, labels: ArrayLike, bins: int = BINS) -> list[ReliabilityBin]:
+    """Return the reliability diagram of logits: ``bins`` equal parts of [0, 1], empty ones left out.
+
+    ``predicted`` is the mean probability in the bin, ``observed`` the share of yes. Raises as :func:`auc` does.
+    """
+    known = _known(scores, labels)
+    probabilities = logistic(known.scores)
+    place = _bin_of(probabilities, bins)
+    count = np.bincount(place, minlength=bins)
+    predicted = np.bincount(place, probabilities, minlength=bins)
+    observed = np.bincount(place, known.truth, minlength=bins)
+    return [
+        ReliabilityBin(
+            index / bins,
+            (index + 1) / bins,
+            int(count[index]),
+            float(predicted[index] / count[index]),
+            float(observed[index] / count[index]),
+        )
+        for index in np.flatnonzero(count).tolist()
+    ]
+
+
+def calibration_error(scores: ArrayLike, labels: ArrayLike, bins: int = BINS) -> float | None:
+    """Return the expected calibration error of logits (Naeini et al. 2015, Guo et al. 2017), 0 to 1.
+
+    It is the mean of |observed − predicted| over the bins of :func:`reliability`, weighted by their records. None
+    when a class is missing; raises as :func:`auc` does.
+    """
+    known = _known(scores, labels)
+    return _point(_weighted_calibration_error(known, bins), known)
+
+
+def calibration_error_interval(
+    scores: ArrayLike,
+    labels: ArrayLike,
+    persons: ArrayLike,
+    bins: int = BINS,
+    *,
+    level: float = 0.95,
+    replicates: int = 1000,
+    seed: int = 0,
+) -> Interval | None:
+    """Return :func:`calibration_error` with its bootstrap interval, as :func:`auc_interval` does.
+
+    The error is a mean of absolute values, so with few records it is too large, and so are the draws.
+    """
+    known = _known(scores, labels)
+    return _bootstrap(_weighted_calibration_error(known, bins), known, persons, level, replicates, seed)
+
+
+def logistic(logits: ArrayLike) -> Floats:
+    """Return probabilities of logits, float64, without overflow."""
+    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * np.asarray(logits, dtype=np.float64))))
+
+
+@dataclass(frozen=True)
 class _Known:
     """The records whose label is known: scores and truth [M], and which of all records they are [N]."""
 
@@ -140,6 +209,23 @@ def _weighted_balanced_accuracy(known: _Known, threshold: float) -> Weighted:
         return (_ratio(right_yes, yes) + _ratio(right_no, no)) / 2
 
     return figure
+
+
+def _weighted_calibration_error(known: _Known, bins: int) -> Weighted:
+    probabilities = logistic(known.scores)
+    gaps = np.zeros((known.truth.size, bins))
+    gaps[np.arange(known.truth.size), _bin_of(probabilities, bins)] = known.truth - probabilities
+
+    def figure(weights: Floats) -> Floats:
+        return _ratio(np.abs(weights @ gaps).sum(axis=1), weights.sum(axis=1))
+
+    return figure
+
+
+def _bin_of(probabilities: Floats, bins: int) -> NDArray[np.int64]:
+    if bins < 1:
+        raise ModelError(f"a reliability diagram needs at least 1 bin, got {bins!r}")
+    return np.minimum((probabilities * bins).astype(np.int64), bins - 1)
 
 
 def _ratio(numerator: Floats, denominator: Floats) -> Floats:

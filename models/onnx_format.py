@@ -54,7 +54,11 @@ class OnnxAbout:
 
     def to_json(self) -> str:
         """Return the canonical JSON text."""
-        return canonical_json({"format": FORMAT, **dataclasses.asdict(self)}).decode()
+        fields = {
+            **dataclasses.asdict(self),
+            "columns": list(self.columns.items()),
+        }  # canonical JSON sorts keys
+        return canonical_json({"format": FORMAT, **fields}).decode()
 
     @classmethod
     def from_json(cls, text: str, where: str) -> OnnxAbout:
@@ -64,7 +68,7 @@ class OnnxAbout:
             found = content.pop("format")
             if found != FORMAT:
                 raise ModelError(f"{where}: expected ONNX metadata of format {FORMAT!r}, found {found!r}")
-            columns = {str(name): tuple(int(n) for n in shape) for name, shape in content["columns"].items()}
+            columns = {str(name): tuple(int(n) for n in shape) for name, shape in content["columns"]}
             about = cls(**{**content, "columns": columns, "outputs": tuple(content["outputs"])})
             known = all(isinstance(name, str) for name in about.outputs)
             if not known or not columns or not about.outputs or not set(columns) <= set(COLUMNS):

@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from mien.errors import ModelError
-from models.metrics import auc, auc_interval, balanced_accuracy, balanced_accuracy_interval
+from models.metrics import (
+    auc,
+    auc_interval,
+    balanced_accuracy,
+    balanced_accuracy_interval,
+    calibration_error,
+    calibration_error_interval,
+    reliability,
+)
 
 _rows = st.lists(st.tuples(st.integers(-3, 3), st.sampled_from([-1, 0, 1])), min_size=0, max_size=30)
 
@@ -143,3 +151,53 @@ def test_interval_refuses_bad_settings() -> None:
         auc_interval([1.0, 2.0], [0, 1], [1, 2], level=95.0)
     with pytest.raises(ModelError, match="replicates"):
         auc_interval([1.0, 2.0], [0, 1], [1, 2], replicates=0)
+
+
+def _naive_calibration_error(scores, labels, bins: int) -> float:
+    probabilities = [1 / (1 + np.exp(-score)) for score in scores]
+    total = 0.0
+    for index in range(bins):
+        last = index == bins - 1
+        inside = [
+            (p, y)
+            for p, y in zip(probabilities, labels, strict=True)
+            if y != -1 and index / bins <= p and (p < (index + 1) / bins or last)
+        ]
+        if inside:
+            total += abs(sum(y for _, y in inside) - sum(p for p, _ in inside))
+    return total / sum(y != -1 for y in labels)
+
+
+def test_calibration_error_is_the_mean_gap_of_its_bins() -> None:
+    generator = np.random.default_rng(3)
+    scores, labels = generator.normal(size=300) * 3, generator.integers(-1, 2, 300)
+    for bins in (1, 7, 10):
+        found = calibration_error(scores, labels, bins)
+        assert found == pytest.approx(_naive_calibration_error(scores, labels, bins), abs=1e-12)
+    rows = reliability(scores, labels, 7)
+    assert sum(row.count for row in rows) == (labels != -1).sum()
+    gap = sum(row.count * abs(row.observed - row.predicted) for row in rows) / (labels != -1).sum()
+    assert gap == pytest.approx(calibration_error(scores, labels, 7), abs=1e-12)
+    assert all(row.low <= row.predicted <= row.high for row in rows)
+
+
+def test_true_probabilities_are_calibrated_and_exaggerated_ones_are_not() -> None:
+    generator = np.random.default_rng(4)
+    logits = generator.normal(size=40_000)
+    labels = (generator.random(40_000) < 1 / (1 + np.exp(-logits))).astype(int)
+    persons = generator.integers(0, 4000, 40_000)
+    honest = calibration_error_interval(logits, labels, persons, replicates=100)
+    loud = calibration_error_interval(3 * logits, labels, persons, replicates=100)
+    assert honest is not None
+    assert loud is not None
+    assert honest.high < 0.015 < 0.1 < loud.low
+    assert auc(logits, labels) == auc(3 * logits, labels)
+
+
+def test_calibration_of_nothing_and_of_extremes() -> None:
+    assert calibration_error([1.0, 2.0], [1, 1]) is None
+    assert reliability([], []) == []
+    assert calibration_error([800.0, -800.0], [1, 0]) == 0.0
+    assert calibration_error([800.0, -800.0], [0, 1]) == 1.0
+    with pytest.raises(ModelError, match="at least 1 bin"):
+        reliability([1.0], [1], 0)
