@@ -199,15 +199,33 @@ def load_model(path: Path) -> tuple[Network, WeightsFile]:
 def load_weights(model: nn.Module, path: Path) -> WeightsFile:
     """Copy the weights that ``path`` holds into ``model``, which is left untouched when they are refused.
 
-    Raises ModelError as :func:`load_model` does.
+    Raises ModelError as :func:`load_model` does, and where the file's results have other names, or another order,
+    than the model's: the shapes would fit, and one attribute would be taken for another.
     """
     about, tensors = _read(path)
+    _refuse_other_tensors(model, path, about, tensors)
+    if isinstance(model, Network):
+        _refuse_other_outputs(model, path, about)
     _fill(model, path, about, tensors)
     return about
 
 
 def _fill(model: nn.Module, path: Path, about: WeightsFile, tensors: Mapping[str, Vector]) -> None:
     """Copy the tensors of a file into the model, after every check."""
+    layout = _refuse_other_tensors(model, path, about, tensors)
+    vector = np.empty(layout.length, dtype=np.float32)
+    for name, view in layout.views(vector).items():
+        view[...] = tensors[name]
+    _refuse_not_finite(path, tensors)
+    if (found := weights_hash(layout, vector)) != about.weights:
+        raise ModelError(f"{path}: the weights were changed: expected SHA-256 {about.weights}, found {found}")
+    from_vector(model, layout, vector)
+
+
+def _refuse_other_tensors(
+    model: nn.Module, path: Path, about: WeightsFile, tensors: Mapping[str, Vector]
+) -> ParameterLayout:
+    """Return the model's layout; raise ModelError where the file has other names, shapes or types."""
     layout = layout_of(model, buffers=float_buffers(model))
     expected = dict(zip(layout.names, layout.shapes, strict=True))
     for name in sorted(expected.keys() | tensors.keys()):
@@ -218,13 +236,16 @@ def _fill(model: nn.Module, path: Path, about: WeightsFile, tensors: Mapping[str
                 f"{path}: tensor {name!r} does not fit the model: expected {wanted}, found {found} "
                 f"(the file was written for model {about.model!r} with options {dict(about.options)})"
             )
-    vector = np.empty(layout.length, dtype=np.float32)
-    for name, view in layout.views(vector).items():
-        view[...] = tensors[name]
-    _refuse_not_finite(path, tensors)
-    if (found := weights_hash(layout, vector)) != about.weights:
-        raise ModelError(f"{path}: the weights were changed: expected SHA-256 {about.weights}, found {found}")
-    from_vector(model, layout, vector)
+    return layout
+
+
+def _refuse_other_outputs(model: Network, path: Path, about: WeightsFile) -> None:
+    outputs = build(about.model, **about.options).outputs
+    if model.outputs != outputs:
+        raise ModelError(
+            f"{path}: its results are {', '.join(outputs)}; expected those of the model, in this order: "
+            f"{', '.join(model.outputs)}"
+        )
 
 
 def _read(path: Path) -> tuple[WeightsFile, dict[str, Vector]]:

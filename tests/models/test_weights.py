@@ -252,3 +252,13 @@ def test_nothing_is_written_when_weights_are_not_finite(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"'layers.2.bias'.*not finite"):
         save_model(tmp_path / "m", model, "face_shape")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_same_shapes_with_other_attributes_are_refused(tmp_path: Path) -> None:
+    options = {"attributes": ["Bald", "Bangs"], "width": 8}
+    save_model(tmp_path / "m", registry.build("face_cnn", seed=1, **options), "face_cnn", options)
+    turned = registry.build("face_cnn", seed=2, attributes=["Bangs", "Bald"], width=8)
+    before = copy.deepcopy(turned)
+    with pytest.raises(ModelError, match=r"its results are Bald, Bangs; expected .*Bangs, Bald"):
+        load_weights(turned, tmp_path / "m")
+    assert _states_equal(turned, before)
