@@ -140,8 +140,9 @@ def _named(text: Text) -> set[str]:
 
 def _zones(kb: KnowledgeBase) -> Iterator[Problem]:
     for zone in kb.zones:
-        for landmark in _landmarks(zone):
-            if not 0 <= landmark <= 67:
+        leaves = list(_leaves(zone))
+        for landmark in leaves:
+            if isinstance(landmark, int) and not 0 <= landmark <= 67:
                 advice = f"uses landmark {landmark}: expected 0 to 67. Correct it."
                 yield Problem("reference", "zones.json", zone.id, "points", advice)
         complete = {
@@ -151,16 +152,20 @@ def _zones(kb: KnowledgeBase) -> Iterator[Problem]:
         if not complete[zone.kind]:
             advice = f"is a {zone.kind} without its points, width or radii. Add them."
             yield Problem("condition", "zones.json", zone.id, "kind", advice)
+        if zone.needs_hairline != ("H" in leaves):
+            advice = 'must be true where a point uses "H", the hairline, and false elsewhere. Correct it.'
+            yield Problem("condition", "zones.json", zone.id, "needs_hairline", advice)
 
 
-def _landmarks(zone: Zone) -> Iterator[int]:
+def _leaves(zone: Zone) -> Iterator[int | str]:
+    """Yield the landmarks of a zone, and "H" for each use of the hairline."""
     places: list[Place] = [*zone.points, *(place for hole in zone.holes for place in hole), zone.centre]
     while places:
         place = places.pop()
-        if isinstance(place, int):
+        if isinstance(place, tuple):
+            places.extend(part for part in place[1:3] if not isinstance(part, float))
+        elif place is not None:
             yield place
-        elif isinstance(place, tuple):
-            places.extend(part for part in place[1:3] if isinstance(part, int | tuple))
 
 
 def _languages(kb: KnowledgeBase) -> Iterator[Problem]:

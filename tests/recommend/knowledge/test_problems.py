@@ -71,6 +71,7 @@ PLANTED = [
     ("language", BLUSH, "blush-oval", {"steps": {"en": ["a", "b"], "zh": ["一"]}}, "steps"),
     ("reference", "zones.json", "chin_tip", {"points": [7, 8, 68]}, "points"),
     ("condition", "zones.json", "chin_tip", {"points": [7, 8]}, "kind"),
+    ("condition", "zones.json", "chin_tip", {"needs_hairline": True}, "needs_hairline"),
     ("reference", "attributes.json", "jaw_width", {"id": "jaw_wdth"}, "id"),
     ("condition", "attributes.json", "jaw_width", {"answers": attribute("jaw_width")["answers"][:2]}, "answers"),
     ("missing", "attributes.json", "occasion", {"answers": attribute("occasion")["answers"][1:]}, "answers"),
@@ -158,7 +159,7 @@ def test_an_own_folder_is_proven_and_then_used(folder, monkeypatch):
     assert any(rule.title.en == "My own words" for rule in current().rules)
 
 
-def test_an_own_folder_named_by_the_environment_alone_is_used_by_feedback_and_the_page(
+def test_an_own_folder_in_the_environment_is_used_by_feedback_and_the_page(
     folder, monkeypatch, tmp_path
 ):
     """Both would refuse a rule that only the artist's folder has."""
