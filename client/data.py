@@ -13,6 +13,7 @@ from client.feedback import SOURCE, shared_feedback
 from configs.schema import RunConfig
 from faces.federation import federate, prepare_table
 from faces.sample import FaceTable
+from faces.split import hold_out_photos
 from mien.errors import EmptyClientError
 from privacy.randomness import RandomSource
 
@@ -30,6 +31,9 @@ def device_table(config: RunConfig, node_config: Mapping[str, object]) -> FaceTa
         table = shared_feedback(Path(str(own).removeprefix(SOURCE)).expanduser())
     elif own is not None:
         table = prepare_table(config.data.model_copy(update={"source": str(own)}))
+        if config.clients.holdout:
+            rows = np.arange(len(table), dtype=np.int64)
+            table = table.select(hold_out_photos(table, rows, config.clients.holdout, config.seed)[0])
     else:
         table = federate(config.data, config.clients, config.seed).client(int(str(node_config[PARTITION])))
     if len(table) == 0:

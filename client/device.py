@@ -77,6 +77,11 @@ class Device:
             modes=(self.config.privacy.mode,),
         )
 
+    @property
+    def local_head(self) -> Path:
+        """The file of the parameters that never leave this device."""
+        return self.home / "local" / f"{self.name}.safetensors"
+
     def table(self, node_config: Mapping[str, object]) -> FaceTable:
         """Return this device's prepared photos; a simulated device of one process loads them once."""
         table = self._table or device_table(self.config, node_config)

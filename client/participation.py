@@ -6,6 +6,8 @@ G2. What is returned is a function of the plan, the global weights and this devi
 G3. A charge that the coordinator witnessed and the ledger lacks stops the device: its ledger was rolled back, and
     would let people pay less than they have. A coordinator that lies about it can only make the device refuse.
 G4. Count and loss are in the vector only where the plan promises no differential privacy.
+G5. Parameters that the device's config names local (``training.local``) are in no vector that it returns
+    (:mod:`client.local_head`); the plan has no say in it.
 """
 
 from __future__ import annotations
@@ -17,10 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from client.device import PURPOSE, Device
+from client.local_head import LocalHead
 from client.training import LocalTraining
 from mien.errors import PolicyError, ProtocolError
 from models.registry import build
-from models.weights import layout_of, weights_hash
+from models.weights import from_vector, layout_of, to_vector, weights_hash
 from privacy.accounting.of_plan import event_of
 from privacy.contribution import contribute
 from privacy.plan import RoundPlan
@@ -50,20 +53,29 @@ def take_part(
     """
     config = device.config
     model = build(plan.model, seed=config.seed, **config.model.options)
-    layout = layout_of(model)
+    layout, whole = layout_of(model, without=config.training.local), layout_of(model)
     if weights.dtype != np.float32 or weights.shape != (layout.length,):
         raise ProtocolError(
             f"global weights: expected float32 ({layout.length},) for {plan.model}, got "
             f"{weights.dtype} {weights.shape}"
         )
     vector = np.ascontiguousarray(weights, dtype=np.float32)
-    if weights_hash(layout, vector) != plan.model_hash:
+    from_vector(model, layout, vector)  # what is local has its first values here, as on the coordinator
+    if weights_hash(whole, vector if layout == whole else to_vector(model, whole)) != plan.model_hash:
         raise ProtocolError(f"round {plan.round}: the global weights are not those that the plan names")
 
     table = device.table(node_config)
     receipt = _charge(device, plan, witnessed)
     number = str(plan.round)
-    result = LocalTraining(model, layout, table, plan, device.source("train", number)).run(vector)
+    head = LocalHead(device.local_head, layout) if layout.left_out else None
+    if head is not None:
+        head.load(model)
+    training = LocalTraining(
+        model, layout, table, plan, device.source("train", number), margin=config.data.face_margin
+    )
+    result = training.run(vector)
+    if head is not None:
+        head.save(model)
     encoded = contribute(result, plan, device.source("rounding", number), device.source("noise", number))
     return Participation(encoded, receipt)
 

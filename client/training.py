@@ -3,6 +3,19 @@
 ``distributed``: the clipped gradient sum of a Poisson sample of its persons. ``silo``: the change after some
 steps of DP-SGD. ``device`` and ``none``: the change after some plain steps. Whatever the way, the result is a
 vector whose norm the caller bounds, and no figure about the training leaves beside it.
+
+A1. Augmentation leaves a person one record. Each row's changes are drawn independently of all other rows and of
+    all data, from a generator that the device's own source seeds; for any fixed draws a person's gradient depends
+    on that person's photos alone and is clipped as ever, and the bound for fixed draws holds for their mixture
+    (joint convexity). Photos of a person that look different are still one stack, clipped once.
+A2. Label smoothing and class weights are constants of the plan: they change the loss before it is clipped.
+A3. The proximal term is part of the local loss, but of no record's: its gradient µ (w − w_global) reads the weights
+    alone, which each private step has already made safe to release. So it is added beside the clipped and noised
+    gradient (post-processing), takes no room within the clipping norm, and costs nothing.
+A4. Parameters that are not in ``layout`` are trained as the others are. In mode ``silo`` they are clipped and
+    noised together with them, so the accounting covers them as if they left; in mode ``device`` whatever is
+    computed from the one person is clipped as a whole. Mode ``distributed`` refuses them: its noise
+    comes only with the sum.
 """
 
 from __future__ import annotations
@@ -15,7 +28,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from client.data import Persons, Stack
+from client.proximal import Proximal
 from faces.sample import FaceTable
+from mien.errors import ProtocolError
+from models.augmentation import augment
 from models.inputs import to_inputs
 from models.losses import masked_binary_cross_entropy
 from models.network import Network
@@ -31,18 +47,33 @@ Vector = NDArray[np.float32]
 
 
 class LocalTraining:
-    """A model, a device's rows, and the settings of one plan."""
+    """A model, a device's rows, and the settings of one plan.
+
+    ``layout`` names the parameters that are shared; others are trained too, and stay in ``model``. ``margin`` is
+    that of the aligned faces. Raises ProtocolError where the plan weighs other outputs than the model has.
+    """
 
     def __init__(
-        self, model: Network, layout: ParameterLayout, table: FaceTable, plan: RoundPlan, source: RandomSource
+        self,
+        model: Network,
+        layout: ParameterLayout,
+        table: FaceTable,
+        plan: RoundPlan,
+        source: RandomSource,
+        *,
+        margin: float = 0.0,
     ) -> None:
-        self._model, self._layout = model, layout
+        self._model, self._layout, self._margin = model, layout, margin
         self._settings, self._mode, self._source = plan.training, plan.mode, source
         self._unit = plan.update.unit
         self._columns = table.columns(model.inputs)
         self._persons = Persons(table, plan.training.photos_per_record)
         self._last_loss = 0.0
         self._labels = torch.from_numpy(np.stack([table.label(name) for name in model.outputs], axis=1))
+        self._positive_weights = _positive_weights(plan, model)
+        self._draws = torch.Generator()
+        if plan.training.augmentation:
+            self._draws.manual_seed(int(source.uint64(1)[0] >> np.uint64(1)))
 
     def run(self, weights: Vector) -> LocalResult:
         """Train from the global ``weights`` (float32 [P]) and return what this device contributes."""
@@ -90,15 +121,21 @@ class LocalTraining:
             source=self._source,
             stack=settings.photos_per_record,
         )
+        shared = dict(self._model.named_parameters())
+        proximal = Proximal(
+            [shared[name] for name in self._layout.names], settings.learning_rate, settings.proximal
+        )
         total, count = 0.0, 0
         for chosen in poisson_batches(
             len(self._persons), settings.sampling_rate, settings.steps, self._source
         ):
             if len(chosen) == 0:
-                trainer.step_empty()
+                with proximal.around_step():
+                    trainer.step_empty()
                 continue
             stack = self._persons.stack(chosen, self._source)
-            trainer.step(self._losses(stack), weights=_flat(stack))
+            with proximal.around_step():
+                trainer.step(self._losses(stack), weights=_flat(stack))
             total, count = total + self._last_loss, count + len(chosen)
         return total, count
 
@@ -106,14 +143,29 @@ class LocalTraining:
         """Return a function that runs the model on the rows of a stack and gives one loss for each."""
         rows = stack.rows.reshape(-1)
         inputs = to_inputs({name: column[rows] for name, column in self._columns.items()})
+        inputs = augment(inputs, self._settings.augmentation, self._draws, margin=self._margin)
         labels, weights = self._labels[torch.from_numpy(rows)], _flat(stack)
 
         def losses() -> Tensor:
-            result = masked_binary_cross_entropy(self._model(inputs), labels)
+            result = masked_binary_cross_entropy(
+                self._model(inputs), labels, self._positive_weights, smoothing=self._settings.label_smoothing
+            )
             self._last_loss = float((result.detach() * weights).sum())
             return result
 
         return losses
+
+
+def _positive_weights(plan: RoundPlan, model: Network) -> Tensor | None:
+    weights = plan.training.positive_weights
+    if not weights:
+        return None
+    if len(weights) != len(model.outputs):
+        raise ProtocolError(
+            f"plan of round {plan.round}: it weighs {len(weights)} outputs, the model {plan.model} has "
+            f"{len(model.outputs)}"
+        )
+    return torch.tensor(weights)
 
 
 def _flat(stack: Stack) -> Tensor:

@@ -13,6 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 Positive = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+Augmentation = Literal["flip", "rotation", "crop", "brightness", "mask", "glasses"]
+Schedule = Literal["constant", "cosine", "step"]
 
 
 class _Section(BaseModel):
@@ -30,6 +33,8 @@ class Data(_Section):
     face_size: Annotated[int, Field(ge=16, le=256)] = 64
     skin_size: Annotated[int, Field(ge=16, le=256)] = 32
     nose_size: Annotated[int, Field(ge=16, le=256)] = 32
+    face_margin: Annotated[float, Field(ge=-0.25, le=2)] = 0.0
+    """How much more than the aligned face is cut out on each side, in sides of the face; 0.25 shows the hair."""
     embedding: bool = False
     """Also compute dlib's face embedding of each photo, for models that read it (``private_head``)."""
 
@@ -39,10 +44,12 @@ class Clients(_Section):
 
     count: Count = 10
     partition: Literal["person", "dirichlet", "iid"] = "person"
-    alpha: Positive = 1.0
-    """Concentration of the Dirichlet partition: small is uneven."""
+    alpha: Positive | Literal["inf"] = 1.0
+    """Concentration of the Dirichlet partition: small is uneven, ``"inf"`` gives equal shares."""
     attribute: str = "Chubby"
     """The label that the Dirichlet partition makes uneven."""
+    holdout: Share = 0.0
+    """Share of each person's photos that a client keeps out of training, to measure personalisation on."""
 
 
 class Model(_Section):
@@ -64,6 +71,10 @@ class Rounds(_Section):
     evaluate_every: Count = 1
     deadline_seconds: Positive = 600.0
     """How long a message phase waits for its clients."""
+    patience: Annotated[int, Field(ge=0)] = 0
+    """Evaluations in a row without a new lowest loss after which the run ends; 0 never ends it early. The loss is
+    that of the server's own evaluation persons. Ending early never raises ε: the noise and every device's budget
+    are those of ``count`` rounds, and rounds that do not happen are not charged."""
 
 
 class Training(_Section):
@@ -77,10 +88,37 @@ class Training(_Section):
     persons_per_client: Positive = 8.0
     """A public guess, never counted: the step's divisor is made of it, so that it tells nothing of anyone."""
     learning_rate: Positive = 0.1
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    server_optimizer: Literal["sgd", "momentum", "adam"] = "momentum"
+    momentum: Share = 0.0
+    schedule: Schedule = "constant"
+    """How ``learning_rate`` falls over the rounds; each round's plan carries the number (server/schedule.py)."""
+    warmup_rounds: Annotated[int, Field(ge=0)] = 0
+    """Rounds over which ``learning_rate`` first rises to its full value."""
+    augmentation: tuple[Augmentation, ...] = ()
+    """Changes of the pictures, in order (models/augmentation.py)."""
+    label_smoothing: Share = 0.0
+    class_weights: Literal["none"] | dict[str, Positive] = "none"
+    """Weight of the yes-labels of each attribute, for example from a published prevalence; never computed from
+    clients' data, which would be a release of its own. Attributes that are not in the table weigh 1."""
+    proximal: Annotated[float, Field(ge=0)] = 0.0
+    """FedProx (Li et al. 2020): µ of the pull of the local steps towards the global weights."""
+    local: tuple[str, ...] = ()
+    """Parameters that never leave a device, by name or pattern (``output.*``): a head for each client."""
+    server_optimizer: Literal["sgd", "momentum", "adam", "yogi", "adagrad"] = "momentum"
+    """FedAvg, FedAvgM, FedAdam, FedYogi, FedAdagrad (server/optimizer.py)."""
     server_learning_rate: Positive = 1.0
-    server_momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    server_schedule: Schedule = "constant"
+    server_warmup_rounds: Annotated[int, Field(ge=0)] = 0
+    server_momentum: Share = 0.9
+    """β1 of ``adam`` and ``yogi``."""
+    server_beta2: Share = 0.99
+    server_tau: Positive = 1e-3
+    """Adaptivity τ: added to the root of the second moment. Reddi et al. 2021 recommend 1e-3."""
+    step_rounds: Count = 10
+    """Schedule ``step``: rounds between two falls."""
+    step_factor: Fraction = 0.5
+    """Schedule ``step``: what the rate is multiplied by at each fall."""
+    final_share: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Schedule ``cosine``: the share of the rate that it falls to."""
 
 
 class Adaptive(_Section):
@@ -175,8 +213,47 @@ class RunConfig(_Section):
                 f"training.local_steps is {self.training.local_steps}, but privacy.mode 'distributed' adds its "
                 "noise once a round: set local_steps = 1, or privacy.mode = 'silo'"
             )
+        self._check_training()
         self._check_adaptive()
         return self
+
+    def _check_training(self) -> None:
+        training, rounds = self.training, self.rounds.count
+        for name in ("warmup_rounds", "server_warmup_rounds"):
+            if getattr(training, name) >= rounds:
+                raise ValueError(
+                    f"training.{name} {getattr(training, name)} must be below rounds.count {rounds}, else the "
+                    "full rate is never reached: lower it, or train for more rounds"
+                )
+        if len(set(training.augmentation)) != len(training.augmentation):
+            raise ValueError(f"training.augmentation names a piece twice: {', '.join(training.augmentation)}")
+        if training.proximal * training.learning_rate >= 1:
+            raise ValueError(
+                f"training.proximal {training.proximal:g} times training.learning_rate {training.learning_rate:g} "
+                "is 1 or more: a step would jump past the global weights; lower one of them"
+            )
+        if self.privacy.mode == "distributed":
+            self._check_training_in_one_step()
+
+    def _check_training_in_one_step(self) -> None:
+        training = self.training
+        if training.proximal:
+            raise ValueError(
+                f"training.proximal is {training.proximal:g}, but in privacy.mode 'distributed' a client takes no "
+                "step of its own, so there is nothing to pull back: set proximal = 0, or use mode 'silo', 'device' "
+                "or 'none'"
+            )
+        if training.local:
+            raise ValueError(
+                f"training.local is {list(training.local)}, but in privacy.mode 'distributed' a client adds no "
+                "noise that could cover a head of its own: what one person taught the head would move every other "
+                "person's gradient, past the clipping norm. Set local = [], or use mode 'silo', 'device' or 'none'"
+            )
+        if training.schedule != "constant" and training.server_schedule != "constant":
+            raise ValueError(
+                "training.schedule and training.server_schedule: in privacy.mode 'distributed' a round is one "
+                "step, and both rates multiply it, so it would fall twice: leave one of them 'constant'"
+            )
 
     def _check_adaptive(self) -> None:
         adaptive, mode = self.privacy.adaptive, self.privacy.mode

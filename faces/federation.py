@@ -21,7 +21,7 @@ from faces.feedback import SIMULATED, simulated_feedback
 from faces.partition import partition
 from faces.prepare import PrepareOptions, prepare
 from faces.sample import FaceTable
-from faces.split import split_by_person
+from faces.split import hold_out_photos, split_by_person
 
 Rows = NDArray[np.int64]
 Progress = Callable[[int, int], None]
@@ -29,17 +29,26 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Federation:
-    """All rows of a dataset, those kept for evaluation, and those of each client. No person is in two parts."""
+    """All rows of a dataset, those kept for evaluation, and those of each client.
+
+    No person of the evaluation is a client's.
+    """
 
     table: FaceTable
     test: Rows
     clients: tuple[Rows, ...]
     synthetic: bool
     """True where every face was drawn, or every opinion made up, by Mien's own generators."""
+    held_out: tuple[Rows, ...] = ()
+    """Rows that each client keeps out of training (``clients.holdout``); other photos of its own persons."""
 
     def client(self, number: int) -> FaceTable:
         """Return the rows of one client."""
         return self.table.select(self.clients[number])
+
+    def client_holdout(self, number: int) -> FaceTable:
+        """Return the rows that one client keeps out of training; maybe none."""
+        return self.table.select(self.held_out[number])
 
     def evaluation(self) -> FaceTable:
         """Return the rows of the persons that no client has."""
@@ -54,7 +63,12 @@ def prepare_table(data: Data, *, cache: Path | None = None, progress: Progress |
     """
     if data.source == SIMULATED:
         return simulated_feedback()
-    options = PrepareOptions(face_size=data.face_size, skin_size=data.skin_size, nose_size=data.nose_size)
+    options = PrepareOptions(
+        face_size=data.face_size,
+        skin_size=data.skin_size,
+        nose_size=data.nose_size,
+        face_margin=data.face_margin,
+    )
     table = prepare(open_dataset(data.source), options, cache, progress)
     return with_embedding(table, cache, progress) if data.embedding else table
 
@@ -70,11 +84,13 @@ def _federate(data: str, clients: str, seed: int, cache: Path | None) -> Federat
         client_config.partition,
         client_config.count,
         seed,
-        alpha=client_config.alpha,
+        alpha=float(client_config.alpha),
         attribute=client_config.attribute,
     )
+    split = [hold_out_photos(table, part, client_config.holdout, seed) for part in parts]
     simulated = data_config.source == SIMULATED or open_dataset(data_config.source).synthetic
-    return Federation(table, test, tuple(parts), simulated)
+    kept, held = (tuple(side) for side in zip(*split, strict=True))
+    return Federation(table, test, kept, simulated, held)
 
 
 def federate(data: Data, clients: Clients, seed: int, *, cache: Path | None = None) -> Federation:

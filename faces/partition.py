@@ -15,6 +15,8 @@ group ids by number without balancing photos; and only the floors of client and 
 ``dirichlet`` follows Yurochkin et al. 2019 and Hsu et al. 2019: for each value of an attribute, the shares of
 the clients are one draw of a symmetric Dirichlet distribution. Here a share is filled with whole persons, by
 what most of a person's photos say; small alpha gives clients with one value only, large alpha equal clients.
+``alpha`` may be infinite: equal shares. With many clients and a small alpha no draw leaves everybody with a person;
+then the draw that leaves the fewest without is taken, and they get one each from whoever has the most persons.
 """
 
 from __future__ import annotations
@@ -52,8 +54,8 @@ def partition(
     ``alpha``; ``iid`` deals photos. ``min_persons`` is the fewest persons that a client may have under the
     first two.
 
-    Raises EmptyClientError, naming a client, where somebody would get less than that, and ConfigError for
-    values out of range.
+    Raises EmptyClientError, naming a client, where there are too few persons or photos for that, and ConfigError
+    for values out of range.
     """
     if clients < 1 or min_persons < 1:
         raise ConfigError(f"clients is {clients}, min_persons {min_persons}: expected at least 1 of each.")
@@ -119,31 +121,42 @@ def _skewed(
 ) -> dict[int, int]:
     """Fill Dirichlet shares of each group of equal mark with whole persons; return person → client.
 
-    Shares that leave a client with too few persons are drawn again.
+    Shares that leave a client with too few persons are drawn again, and mended where drawing does not help.
     """
     if not alpha > 0.0:
         raise ConfigError(f"alpha is {alpha}: expected more than 0 (0.1 is very uneven, 100 nearly even).")
     generator = np.random.default_rng(seed)
     groups = [[person for person in order if mark[person] == value] for value in (1, 0, -1)]
-    held = np.zeros(clients, dtype=np.int64)
+    best: tuple[int, dict[int, int]] | None = None
     for _ in range(_DRAWS):
         owners: dict[int, int] = {}
         for group in groups:
-            bounds = np.cumsum(generator.dirichlet(np.full(clients, alpha)))
+            shares = np.full(clients, 1.0 / clients)
+            if np.isfinite(alpha):
+                shares = generator.dirichlet(np.full(clients, alpha))
             size = photos[group].astype(np.float64)
             # A person goes where the middle of their photos falls.
             middle = (np.cumsum(size) - size / 2.0) / max(float(size.sum()), 1.0)
-            chosen = np.minimum(np.searchsorted(bounds, middle), clients - 1)
+            chosen = np.minimum(np.searchsorted(np.cumsum(shares), middle), clients - 1)
             owners.update(zip(group, chosen.tolist(), strict=True))
         held = np.bincount(list(owners.values()), minlength=clients)
-        if held.min() >= min_persons:
-            return owners
-    poorest = int(held.argmin())
-    raise EmptyClientError(
-        f"Client {poorest} has {int(held[poorest]) or 'no'} persons after {_DRAWS} Dirichlet draws with "
-        f"alpha = {alpha:g} over {clients} clients: expected at least {min_persons}. "
-        "Raise alpha, or use fewer clients."
-    )
+        lacking = int(np.maximum(min_persons - held, 0).sum())
+        if best is None or lacking < best[0]:
+            best = lacking, owners
+        if lacking == 0:
+            break
+    return _mended(best[1] if best else {}, clients, min_persons)
+
+
+def _mended(owners: dict[int, int], clients: int, min_persons: int) -> dict[int, int]:
+    """Give each client that has too few persons the last ones of whoever has the most."""
+    persons: list[list[int]] = [[] for _ in range(clients)]
+    for person, client in owners.items():
+        persons[client].append(person)
+    for poor in persons:
+        while len(poor) < min_persons:
+            poor.append(max(persons, key=len).pop())
+    return {person: client for client, own in enumerate(persons) for person in own}
 
 
 def _rows_of_owners(table: FaceTable, rows: Rows, owners: dict[int, int], clients: int) -> list[Rows]:

@@ -50,6 +50,25 @@ def split_by_person(
     return np.flatnonzero(~in_test).astype(np.int64), np.flatnonzero(in_test).astype(np.int64)
 
 
+def hold_out_photos(table: FaceTable, rows: Rows, share: float, seed: int) -> tuple[Rows, Rows]:
+    """Split ``rows`` into (kept, held out), both ascending: ``share`` of each person's photos, rounded down.
+
+    Other photos of the same persons are what a device's own model is for, so here a person is on both sides; a
+    person with too few photos is held out with none. The draw depends on the seed and the names of the photos.
+    """
+    if not share:
+        return rows, rows[:0]
+    held: list[int] = []
+    for person in np.unique(table.persons[rows]):
+        own = rows[table.persons[rows] == person].tolist()
+        draw = {
+            row: hashlib.sha256(f"hold out\0{seed}\0{table.image_ids[row]}".encode()).digest() for row in own
+        }
+        held += sorted(own, key=draw.__getitem__)[: int(share * len(own))]
+    out = np.isin(rows, held)
+    return rows[~out], rows[out]
+
+
 def in_drawn_order(table: FaceTable, persons: Iterable[int], seed: int, purpose: str) -> list[int]:
     """Return the persons in an order that only the seed, the purpose and their names decide."""
 

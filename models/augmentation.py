@@ -26,6 +26,7 @@ from torch.nn import functional
 
 from mien.errors import ModelError
 from models.inputs import PICTURES
+from models.network import Network
 
 MAX_ANGLE = math.radians(15.0)
 CROP_SHIFT, CROP_SCALE = 0.08, 0.12  # shares of the picture's width
@@ -105,6 +106,17 @@ CHANGES: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {
 }
 OCCLUSIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"mask": mask, "glasses": glasses}
 AUGMENTATIONS = (*CHANGES, *OCCLUSIONS)
+
+
+def check_augmentation(names: Sequence[str], model: Network) -> None:
+    """Raise ModelError where a piece would do nothing, because the model reads no picture that it changes."""
+    for name in names:
+        needed = ("face",) if name in OCCLUSIONS else PICTURES
+        if not set(needed) & set(model.inputs):
+            raise ModelError(
+                f"augmentation {name!r} changes {' or '.join(needed)}, but {type(model).__name__} reads "
+                f"{', '.join(model.inputs)}; leave it out, or choose a model that reads pictures"
+            )
 
 
 def _change(name: str, pictures: Tensor, generator: torch.Generator) -> Tensor:

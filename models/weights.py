@@ -14,6 +14,8 @@ options, and the hashes of layout and weights in the metadata.
 
 from __future__ import annotations
 
+import difflib
+import fnmatch
 import functools
 import hashlib
 import json
@@ -45,6 +47,8 @@ class ParameterLayout:
 
     names: tuple[str, ...]
     shapes: tuple[tuple[int, ...], ...]
+    left_out: tuple[str, ...] = ()
+    """Parameters of the model that are not in the vector: both directions leave them alone."""
 
     @functools.cached_property
     def sizes(self) -> tuple[int, ...]:
@@ -86,11 +90,15 @@ def float_buffers(model: nn.Module) -> tuple[str, ...]:
     return tuple(sorted(name for name, buffer in model.named_buffers() if buffer.is_floating_point()))
 
 
-def layout_of(model: nn.Module, *, buffers: Sequence[str] = ()) -> ParameterLayout:
-    """Return the layout of all parameters and of the listed ``buffers``.
+def layout_of(
+    model: nn.Module, *, buffers: Sequence[str] = (), without: Sequence[str] = ()
+) -> ParameterLayout:
+    """Return the layout of all parameters but those that match ``without``, and of the listed ``buffers``.
+
+    ``without`` holds names or shell patterns (``output.*``).
 
     Raises ModelError when the model has a buffer of real numbers that is not listed, when a listed buffer is
-    not there, or when a tensor is not float32.
+    not there, when a tensor is not float32, or when a pattern matches no parameter or all of them are left out.
     """
     present = float_buffers(model)
     for name in sorted(set(present) ^ set(buffers)):
@@ -104,7 +112,11 @@ def layout_of(model: nn.Module, *, buffers: Sequence[str] = ()) -> ParameterLayo
     for name, tensor in tensors.items():
         if tensor.dtype != torch.float32:
             raise ModelError(f"tensor {name!r} must be float32 to be shared, got {tensor.dtype}")
-    return ParameterLayout(tuple(tensors), tuple(tuple(tensor.shape) for tensor in tensors.values()))
+    left_out = _matched(model, without)
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items() if name not in left_out}
+    if not shapes:
+        raise ModelError(f"no parameter is left to share: all match {', '.join(without)}; name fewer")
+    return ParameterLayout(tuple(shapes), tuple(shapes.values()), left_out)
 
 
 def to_vector(model: nn.Module, layout: ParameterLayout, out: Vector | None = None) -> Vector:
@@ -279,11 +291,22 @@ def _tensors(model: nn.Module, buffers: Sequence[str]) -> dict[str, Tensor]:
     return dict(sorted(named.items()))
 
 
+def _matched(model: nn.Module, patterns: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of the parameters that match a pattern, sorted; every pattern must match one."""
+    names = sorted(name for name, _ in model.named_parameters())
+    for pattern in patterns:
+        if not fnmatch.filter(names, pattern):
+            near = difflib.get_close_matches(pattern, names, n=1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise ModelError(f"no parameter matches {pattern!r}; {hint}the model has {', '.join(names)}")
+    return tuple(name for name in names if any(fnmatch.fnmatchcase(name, each) for each in patterns))
+
+
 def _matching(model: nn.Module, layout: ParameterLayout) -> dict[str, Tensor]:
     """Return the model's tensors that the layout names, or say which one differs."""
     parameters = {name for name, _ in model.named_parameters()}
     tensors = _tensors(model, [name for name in layout.names if name not in parameters])
-    for name in sorted(tensors.keys() ^ set(layout.names)):
+    for name in sorted(tensors.keys() ^ {*layout.names, *layout.left_out}):
         where = "the model but not in the layout" if name in tensors else "the layout but not in the model"
         raise ModelError(f"tensor {name!r} is in {where}; make the layout from this model")
     for name, shape in zip(layout.names, layout.shapes, strict=True):

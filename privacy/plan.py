@@ -49,6 +49,22 @@ class LocalTraining(_Part):
     """L2 bound of one record's gradient in silo mode; None trains without record-level privacy."""
     noise_multiplier: Annotated[float, Field(ge=0)] = 0.0
     """Standard deviation of the noise of one step, divided by ``clipping_norm``."""
+    augmentation: tuple[Name, ...] = ()
+    """Pieces of ``models.augmentation``, in order; the device draws for each row."""
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    positive_weights: tuple[Annotated[float, Field(gt=0)], ...] = ()
+    """Weight of a yes-label, for each output of the model; empty weighs none. Public constants of the run."""
+    proximal: Annotated[float, Field(ge=0)] = 0.0
+    """FedProx: µ of the term µ/2·‖w − w_global‖² that is added to the local loss."""
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_asked_for(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what came after version 1 was fixed and is at its default: old plans keep their hash."""
+        fields: dict[str, Any] = handler(self)
+        return {name: value for name, value in fields.items() if name not in _LATER or value}
+
+
+_LATER = frozenset({"augmentation", "label_smoothing", "positive_weights", "proximal"})
 
 
 class AdaptiveNorm(_Part):

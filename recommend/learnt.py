@@ -56,8 +56,8 @@ def hints(run: Path, image: NDArray[np.uint8], points: Points) -> tuple[Hint, ..
     if not wanted:
         return ()
     data = load_config(run / "config.toml").data
-    # No run sets margins: training cuts with none (faces.prepare, which would bring process pools in here).
-    sizes = CropSizes(data.face_size, data.skin_size, data.nose_size, face_margin=0.0, skin_margin=0.0)
+    # As faces.prepare cuts them for training; it would bring process pools in here.
+    sizes = CropSizes(data.face_size, data.skin_size, data.nose_size, data.face_margin, skin_margin=0.0)
     jaw, skin, nose, face, _ = crop_face(image, points, sizes)
     columns: dict[str, NDArray[Any]] = {"jaw": jaw, "skin": skin, "nose": nose, "face": face}
     if missing := [name for name in model.inputs if name not in columns]:

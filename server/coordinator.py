@@ -21,6 +21,7 @@ from faces.sample import FaceTable
 from mien.errors import MienError, ProtocolError, RoundAbortedError, RunError
 from mien.files import sha256_file
 from mien.wire import Part, bytes_part
+from models.augmentation import check_augmentation
 from models.registry import build
 from models.weights import from_vector, layout_of, to_vector, weights_hash
 from privacy.accounting.curve import ONLINE_GRID
@@ -35,6 +36,7 @@ from privacy.randomness import RandomSource, SystemSource, TestOnlySource
 from privacy.secagg.identity import Identity
 from privacy.secagg.round import SecAggRound
 from privacy.secagg.server import SecAggServer
+from server.best import BestModel
 from server.checkpoint import save_checkpoint
 from server.clipping_norm import ClippingNorm
 from server.cohort import CohortSelector
@@ -44,6 +46,7 @@ from server.phases import Phases, Tally
 from server.planning import Planner
 from server.receipts import Receipts
 from server.run_folder import RunFolder
+from server.schedule import server_share
 from server.watching import Observer, RoundLine
 
 
@@ -57,11 +60,14 @@ class Coordinator:
         self._evaluation_table = evaluation
         self._model = build(config.model.name, seed=config.seed, **config.model.options)
         evaluation.columns(self._model.inputs)  # what is missing shows here, not after the first round
-        self._parameters = layout_of(self._model)
+        check_augmentation(config.training.augmentation, self._model)
+        self._whole = layout_of(self._model)
+        self._parameters = layout_of(self._model, without=config.training.local)  # what is shared
         self._weights = to_vector(self._model, self._parameters)
         self._optimizer = server_optimizer(config.training, self._parameters.length)
         self._clipping = ClippingNorm(config.privacy)
-        self._planner = Planner(config, folder.name, self._parameters.length)
+        self._planner = Planner(config, folder.name, self._parameters.length, self._model.outputs)
+        self._best = BestModel(folder.checkpoints, config)
         self._cohorts = CohortSelector(config.seed)
         self.identity = Identity.generate(self._source("identity"))
         self._transcript = Transcript(folder.transcript, self.identity)
@@ -74,7 +80,7 @@ class Coordinator:
         self._epsilons: dict[int, float] = {}
 
     def run(self, data_facts: Mapping[str, Any]) -> None:
-        """Train for all rounds; leaves the run folder complete but for the report."""
+        """Train for all rounds, or until patience ends; leaves the run folder complete but for the report."""
         rounds = self._config.rounds.count
         self._transcript.append(
             "start", run=self._folder.name, data=dict(data_facts), model=self._model_facts(),
@@ -87,6 +93,8 @@ class Coordinator:
             following: SecAggRound | None = None
             for number in range(1, rounds + 1):
                 following = self._round(number, following)
+                if self._best.exhausted:
+                    break
             self._transcript.append("finished", model=self._model_hash())
         finally:
             self._transcript.close()
@@ -108,7 +116,8 @@ class Coordinator:
             result = session.result()
             survivors = len(result.survivors)
             read = read_sum(result.sum, survivors, plan)
-            self._weights = self._optimizer.step(self._weights, read.step)
+            share = server_share(self._config, number)
+            self._weights = self._optimizer.step(self._weights, read.step, share)
             from_vector(self._model, self._parameters, self._weights)
             self._clipping.take(read.share_within)
             self._transcript.append(
@@ -282,6 +291,7 @@ class Coordinator:
             self._folder.checkpoints, number, self._config, self._model,
             {**self._optimizer.state, **self._clipping.state}, line,
         )  # fmt: skip
+        self._best.take(line, self._model)
         metrics = self._folder.append_metrics(asdict(line))
         self._transcript.append("metrics", round=number, sha256=metrics)
         self._observer.finished_round(line)
@@ -297,7 +307,10 @@ class Coordinator:
         return self._epsilons[times]
 
     def _model_hash(self) -> str:
-        return weights_hash(self._parameters, self._weights)
+        """Return the hash of the whole model; what is local to the devices is in it with its first values."""
+        if self._parameters == self._whole:
+            return weights_hash(self._whole, self._weights)
+        return weights_hash(self._whole, to_vector(self._model, self._whole))
 
     def _model_facts(self) -> dict[str, Any]:
         return {

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import math
+from collections.abc import Sequence
 
 from configs.schema import RunConfig
+from mien.errors import ConfigError
 from privacy.accounting.calibration import calibrate
 from privacy.accounting.events import Composed, Event
 from privacy.accounting.of_plan import event_of
@@ -16,6 +19,7 @@ from privacy.secagg.encoding import check_capacity
 from privacy.secagg.graph import Neighbourhood, default_threshold, neighbours_for
 from server.clipping_norm import adaptive_rule
 from server.cohort import most_rounds
+from server.schedule import client_rate
 
 _FULL_GRAPH = 64
 """Cohorts up to this size use the full graph: it needs no argument about who chose whose neighbours."""
@@ -31,8 +35,9 @@ class Planner:
     not change it, since noise is in units of the norm.
     """
 
-    def __init__(self, config: RunConfig, run: str, parameters: int) -> None:
+    def __init__(self, config: RunConfig, run: str, parameters: int, outputs: Sequence[str] = ()) -> None:
         self._config, self._run = config, run
+        self._weights = _positive_weights(config, outputs)
         self._layout = layout_for(parameters, config.privacy.mode, _update(config, 0.0))
         public = config.model_copy(update={"name": "run", "seed": 0})
         self.noise_multiplier = _calibrated(public.model_dump_json(), self._layout.length)
@@ -40,14 +45,19 @@ class Planner:
     def plan(self, number: int, cohort: tuple[str, ...], clipping_norm: float) -> RoundPlan:
         """Return the plan of one round, without its model. Raises PolicyError where the field could overflow.
 
-        ``clipping_norm`` is the round's where it adapts; a fixed one is in the config.
+        ``clipping_norm`` is the round's where it adapts; a fixed one is in the config. The learning rate is what
+        the schedule makes of it.
         """
         draft = _draft(self._config, self._layout.length, cohort, self.noise_multiplier)
+        local = {"learning_rate": client_rate(self._config, number), "positive_weights": self._weights}
         update = draft.update
         if update.adaptive is not None:
             adaptive = update.adaptive.model_copy(update={"norm": clipping_norm})
             update = update.model_copy(update={"adaptive": adaptive})
-        plan = draft.model_copy(update={"run": self._run, "round": number, "update": update})
+        training = draft.training.model_copy(update=local)
+        plan = draft.model_copy(
+            update={"run": self._run, "round": number, "update": update, "training": training}
+        )
         check_capacity(plan)
         self._layout.check(plan)
         return plan
@@ -117,7 +127,25 @@ def _training(config: RunConfig, noise: float) -> LocalTraining:
         momentum=training.momentum,
         clipping_norm=person if clips else None,
         noise_multiplier=noise if privacy.mode == "silo" else 0.0,
+        augmentation=training.augmentation,
+        label_smoothing=training.label_smoothing,
+        proximal=training.proximal,
     )
+
+
+def _positive_weights(config: RunConfig, outputs: Sequence[str]) -> tuple[float, ...]:
+    """Return the config's weights in the order of the model's outputs. Raises ConfigError for a name it lacks."""
+    weights = config.training.class_weights
+    if weights == "none":
+        return ()
+    for name in weights:
+        if name not in outputs:
+            near = difflib.get_close_matches(name, outputs, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"its outputs are {', '.join(outputs)}"
+            raise ConfigError(
+                f"training.class_weights.{name}: the model {config.model.name} has no such output; {hint}"
+            )
+    return tuple(float(weights.get(name, 1.0)) for name in outputs)
 
 
 def _update(config: RunConfig, noise: float) -> Update:

@@ -19,11 +19,7 @@ def test_g_part_1_and_2_every_row_once_and_persons_whole(make_table, photos, cli
     marks = data.draw(st.lists(st.integers(-1, 1), min_size=len(photos), max_size=len(photos)))
     table = make_table(photos, marks)
     rows = np.flatnonzero(table.persons != 0) if len(photos) > clients else np.arange(len(table))
-    try:
-        parts = partition(table, rows, scheme, clients, seed, alpha=2.0, attribute="Chubby")
-    except EmptyClientError:
-        assert scheme == "dirichlet"  # a skewed draw over few persons may leave a client without any
-        return
+    parts = partition(table, rows, scheme, clients, seed, alpha=2.0, attribute="Chubby")
     assert len(parts) == clients
     assert sorted(np.concatenate(parts).tolist()) == rows.tolist()
     assert all(len(part) and (np.diff(part) > 0).all() for part in parts)
@@ -93,8 +89,28 @@ def test_a_client_without_data_is_named(make_table):
         partition(table, rows, "person", 5, 0)
     with pytest.raises(EmptyClientError, match=r"Client 15 has no data: 15 photos"):
         partition(table, rows, "iid", 16, 0)
-    with pytest.raises(EmptyClientError, match=r"Client \d has no persons after 100 .* Raise alpha"):
-        partition(table, rows, "dirichlet", 3, 0, alpha=1e-3, attribute="Chubby")
+    with pytest.raises(EmptyClientError, match=r"Client 3 has no data: 3 persons"):
+        partition(table, rows, "dirichlet", 5, 0, alpha=1e-3, attribute="Chubby")
+
+
+@pytest.mark.parametrize("alpha", [1e-3, 0.1, 1.0, float("inf")])
+def test_any_alpha_gives_every_client_somebody(make_table, alpha):
+    """With 50 clients and a small alpha no draw does that; the draw is mended."""
+    table = make_table([2] * 120, marks=[n % 3 == 0 for n in range(120)])
+    parts = partition(
+        table, np.arange(240), "dirichlet", 50, 1, alpha=alpha, attribute="Chubby", min_persons=2
+    )
+    persons = [np.unique(table.persons[part]) for part in parts]
+    assert min(map(len, persons)) >= 2
+    assert sorted(np.concatenate(parts).tolist()) == list(range(240))
+    assert sum(map(len, persons)) == 120, "whole persons"
+
+
+def test_infinite_alpha_gives_equal_shares_of_every_mark(make_table):
+    table = make_table([1] * 200, marks=[n % 2 for n in range(200)])
+    parts = partition(table, np.arange(200), "dirichlet", 10, 1, alpha=float("inf"), attribute="Chubby")
+    assert [len(part) for part in parts] == [20] * 10
+    assert [int(table.label("Chubby")[part].sum()) for part in parts] == [10] * 10
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from faces.split import mostly, split_by_person
+from faces.split import hold_out_photos, mostly, split_by_person
 from mien.errors import ConfigError, DataError
 
 PHOTOS = st.lists(st.integers(1, 9), min_size=2, max_size=30)
@@ -75,3 +75,16 @@ def test_fractions_out_of_range(make_table, fraction):
 def test_one_person_cannot_be_split(make_table):
     with pytest.raises(DataError, match="at least 2 persons: the dataset has 1"):
         split_by_person(make_table([5]), 0.5, 0)
+
+
+def test_held_out_photos_are_a_share_of_each_person(make_table):
+    table = make_table([10, 4, 3, 1])
+    rows = np.flatnonzero(table.persons != 1)
+    kept, held = hold_out_photos(table, rows, 0.3, 7)
+    assert sorted([*kept, *held]) == rows.tolist()
+    assert np.bincount(table.persons[held], minlength=4).tolist() == [3, 0, 0, 0]
+    again = hold_out_photos(table, rows, 0.3, 7)[1]
+    other = hold_out_photos(table, rows, 0.3, 8)[1]
+    assert np.array_equal(held, again)
+    assert not np.array_equal(held, other)
+    assert hold_out_photos(table, rows, 0.0, 7)[1].size == 0

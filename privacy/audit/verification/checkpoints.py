@@ -16,7 +16,7 @@ from privacy.audit.verification.findings import Findings
 from privacy.audit.verification.folder import Folder
 from privacy.audit.verification.rounds import Round
 
-_NAME = re.compile(r"checkpoints/round-(\d+)\.safetensors")
+_NAME = re.compile(r"checkpoints/(?:round-(\d+)|best)\.safetensors")
 _FORMAT = "mien-weights-1"
 _MEMBERS = {"format", "model", "options", "layout", "weights", "notes"}
 
@@ -40,18 +40,20 @@ def check_checkpoints(
         match = _NAME.fullmatch(name)
         if match is None:
             continue
-        count += 1
-        number = int(match[1])
+        count += match[1] is not None
         try:
             header, body = _parse(data)
             weights = _weights_hash(header, body)
             about = header["__metadata__"]
             options = json.loads(about["options"])
             notes = json.loads(about["notes"])
+            number = int(match[1] or notes["round"])
         except (_Damaged, KeyError, ValueError, TypeError) as error:
             findings.fault("altered", name, f"not a whole safetensors file: {error}")
             continue
         line = lines.get(number, {})
+        if match[1] is None:
+            _check_best(name, line, metrics, findings)
         expected = {
             "weights": (about["weights"], weights),
             "model after the round": (weights, models.get(number)),
@@ -73,6 +75,16 @@ def check_checkpoints(
     findings.checked("checkpoints", count)
     if models and max(models) and count == 0:
         findings.fault("missing", "checkpoints", "no checkpoint of any round is there")
+
+
+def _check_best(name: str, line: dict[str, Any], metrics: list[dict[str, Any]], findings: Findings) -> None:
+    """The best model is that of the lowest evaluation loss of the rounds that opened a sum."""
+    losses = [one["loss"] for one in metrics if one.get("loss") is not None and not one.get("aborted")]
+    if losses and line.get("loss") != min(losses):
+        findings.fault(
+            "altered", name, "another round than the best is kept as the best", field="loss",
+            expected=min(losses), found=line.get("loss"),
+        )  # fmt: skip
 
 
 def _parse(data: bytes) -> tuple[dict[str, Any], bytes]:
