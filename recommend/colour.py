@@ -13,15 +13,12 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Floats = NDArray[np.float64]
+from faces.colour import EPSILON, KAPPA, LUMINANCE, RGB_TO_XYZ, WHITE, Floats
+from faces.colour import linear_to_lab as linear_to_lab
+from faces.colour import srgb8_to_linear as srgb8_to_linear
+from faces.colour import srgb_to_linear as srgb_to_linear
 
-_RGB_TO_XYZ = np.array(
-    [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
-)
-_XYZ_TO_RGB = np.linalg.inv(_RGB_TO_XYZ)
-_WHITE = _RGB_TO_XYZ.sum(axis=1)
-_LUMINANCE = _RGB_TO_XYZ[1]
-_EPSILON, _KAPPA = 216 / 24389, 24389 / 27
+_XYZ_TO_RGB = np.linalg.inv(RGB_TO_XYZ)
 GAMUT_ROUNDS, GAMUT_STEPS = 3, 25  # 25³ steps of chroma: far below what anybody sees
 
 
@@ -55,21 +52,6 @@ class Lab:
         return cls(lightness, chroma * math.cos(angle), chroma * math.sin(angle))
 
 
-def srgb_to_linear(srgb: ArrayLike) -> Floats:
-    """Undo the display's tone curve: 0..1 in, 0..1 out, proportional to light."""
-    values = np.asarray(srgb, dtype=np.float64)
-    curve = ((np.maximum(values, 0.0) + 0.055) / 1.055) ** 2.4
-    return np.asarray(np.where(values <= 0.04045, values / 12.92, curve))
-
-
-_LINEAR_OF_BYTE = srgb_to_linear(np.arange(256) / 255.0)
-
-
-def srgb8_to_linear(pixels: NDArray[np.uint8]) -> Floats:
-    """Undo the tone curve of uint8 sRGB by looking it up: 0..1 out, the same shape."""
-    return np.asarray(_LINEAR_OF_BYTE[pixels])
-
-
 def linear_to_srgb(linear: ArrayLike) -> Floats:
     """Apply the display's tone curve: 0..1 in, 0..1 out."""
     values = np.asarray(linear, dtype=np.float64)
@@ -77,21 +59,13 @@ def linear_to_srgb(linear: ArrayLike) -> Floats:
     return np.asarray(np.where(values <= 0.0031308, values * 12.92, curve))
 
 
-def linear_to_lab(linear: ArrayLike) -> Floats:
-    """Convert linear sRGB [..., 3] to CIELAB [..., 3]."""
-    ratio = (np.asarray(linear, dtype=np.float64) @ _RGB_TO_XYZ.T) / _WHITE
-    f = np.where(ratio > _EPSILON, np.cbrt(ratio), (_KAPPA * ratio + 16) / 116)
-    x, y, z = f[..., 0], f[..., 1], f[..., 2]
-    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
-
-
 def lab_to_linear(lab: ArrayLike) -> Floats:
     """Convert CIELAB [..., 3] to linear sRGB [..., 3]; outside 0..1 where sRGB has no such colour."""
     values = np.asarray(lab, dtype=np.float64)
     y = (values[..., 0] + 16) / 116
     f = np.stack([y + values[..., 1] / 500, y, y - values[..., 2] / 200], axis=-1)
-    ratio = np.where(f**3 > _EPSILON, f**3, (116 * f - 16) / _KAPPA)
-    return np.asarray((ratio * _WHITE) @ _XYZ_TO_RGB.T)
+    ratio = np.where(f**3 > EPSILON, f**3, (116 * f - 16) / KAPPA)
+    return np.asarray((ratio * WHITE) @ _XYZ_TO_RGB.T)
 
 
 def srgb8_to_lab(pixels: NDArray[np.uint8]) -> Floats:
@@ -101,7 +75,7 @@ def srgb8_to_lab(pixels: NDArray[np.uint8]) -> Floats:
 
 def luminance(linear: ArrayLike) -> Floats:
     """Return the relative luminance (CIE Y, 0..1) of linear sRGB [..., 3]."""
-    return np.asarray(np.asarray(linear, dtype=np.float64) @ _LUMINANCE)
+    return np.asarray(np.asarray(linear, dtype=np.float64) @ LUMINANCE)
 
 
 def lab_of_hex(code: str) -> Lab:
