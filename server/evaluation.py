@@ -1,20 +1,34 @@
-"""How good the global model is, on persons that no client has."""
+"""How good the global model is, on persons that no client has: for all of them, and group by group."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from faces.sample import FaceTable
+from faces.sample import UNKNOWN, FaceTable
+from faces.skin_tone import DEPTHS, person_depths
 from models.inputs import to_inputs
 from models.losses import masked_binary_cross_entropy
-from models.metrics import auc
+from models.metrics import (
+    Interval,
+    auc,
+    auc_interval,
+    balanced_accuracy_interval,
+    calibration_error_interval,
+)
 from models.network import Network
 
 _BATCH = 256
+EVERYBODY = "everybody"
+LABEL_GROUPS = ("Male", "Young")
+"""Labels of CelebA that are used as groups to measure errors by, and for nothing else."""
+
+FEWEST_PERSONS = 10
+"""A group with fewer persons is counted and not measured: its interval would say nothing."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +39,23 @@ class Evaluation:
     auc: dict[str, float | None]
     scores: NDArray[np.float32]
     """Logits, float32 [N, A]."""
+
+
+@dataclass(frozen=True)
+class GroupResult:
+    """One attribute on the photos of one group; the figures are None where they are not defined.
+
+    ``yes`` counts the photos that have the attribute. Intervals are at 95 %, by a bootstrap over persons.
+    """
+
+    attribute: str
+    group: str
+    persons: int
+    photos: int
+    yes: int
+    auc: Interval | None
+    balanced_accuracy: Interval | None
+    calibration_error: Interval | None
 
 
 def evaluate(model: Network, table: FaceTable) -> Evaluation:
@@ -48,3 +79,55 @@ def evaluate(model: Network, table: FaceTable) -> Evaluation:
     for index, name in enumerate(model.outputs):
         areas[name] = auc(values[:, index], labels[:, index])
     return Evaluation(loss, areas, values)
+
+
+def groups_of(table: FaceTable) -> dict[str, NDArray[np.bool_]]:
+    """Return the rows of each group, bool [N]: everybody, the labels' own groups, and measured depths of skin.
+
+    Labels that the table lacks make no group; nor do depths that no person has, or rows that have no face
+    picture.
+    """
+    groups = {EVERYBODY: np.ones(len(table), dtype=bool)}
+    for label in LABEL_GROUPS:
+        if label in table.attributes:
+            marks = table.label(label)
+            groups[label] = marks == 1
+            groups[f"not {label}"] = (marks != 1) & (marks != UNKNOWN)
+    depths = person_depths(table)
+    groups |= {name: depths == index for index, name in enumerate(DEPTHS) if (depths == index).any()}
+    return groups
+
+
+def evaluate_groups(
+    scores: NDArray[np.float32],
+    table: FaceTable,
+    attributes: tuple[str, ...],
+    groups: Mapping[str, NDArray[np.bool_]] | None = None,
+    *,
+    replicates: int = 1000,
+) -> list[GroupResult]:
+    """Return a result for each attribute and group from logits [N, A] of the table's rows.
+
+    ``groups`` are by default those of :func:`groups_of`. Groups of fewer than ``FEWEST_PERSONS`` persons have
+    counts only. Raises DataError for an attribute that the table lacks.
+    """
+    rows_of = groups_of(table) if groups is None else groups
+    results = []
+    for index, attribute in enumerate(attributes):
+        marks = table.label(attribute)
+        for group, inside in rows_of.items():
+            rows = np.flatnonzero(inside & (marks != UNKNOWN))
+            persons = table.persons[rows]
+            count = len(np.unique(persons))
+            figures: tuple[Interval | None, ...] = (None, None, None)
+            if count >= FEWEST_PERSONS:
+                given = (scores[rows, index], marks[rows], persons)
+                figures = (
+                    auc_interval(*given, replicates=replicates),
+                    balanced_accuracy_interval(*given, replicates=replicates),
+                    calibration_error_interval(*given, replicates=replicates),
+                )
+            results.append(
+                GroupResult(attribute, group, count, len(rows), int((marks[rows] == 1).sum()), *figures)
+            )
+    return results
