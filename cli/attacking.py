@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from mien.errors import RefutedError
 from privacy.audit.attacks.registry import Attack, Outcome, attacks, perform_all
 from privacy.audit.conformance.build import Build
 from privacy.audit.conformance.check import Check, error_bound
@@ -17,7 +18,7 @@ from privacy.audit.conformance.faults import FAULTS, planted
 from privacy.audit.conformance.selftest import as_result, run_checks
 from privacy.audit.evidence import write_result
 
-FAILED = 1
+FAILED = RefutedError.exit_code
 """Exit code where a check failed or a claim was refuted."""
 
 

@@ -73,7 +73,7 @@ def audit_selftest(
         Path | None, typer.Option(metavar="RUN", help="also keep the result for this run's report")
     ] = None,
 ) -> None:
-    """Check the real optimizer, noise, masks and books of this build; exit code 1 where one fails."""
+    """Check the real optimizer, noise, masks and books of this build; exit code 78 where one fails."""
     from cli.attacking import show_faults, show_selftest
 
     if plant == "list":
@@ -89,7 +89,7 @@ def audit_attack(
         list[str] | None, typer.Option(metavar="NAME", help="only this attack; may be repeated")
     ] = None,
 ) -> None:
-    """Attack a run with every attack there is, and keep what was found; exit code 1 where a claim is refuted."""
+    """Attack a run with every attack there is, and keep what was found; exit code 78 where a claim is refuted."""
     from cli.attacking import show_attacks
 
     raise typer.Exit(show_attacks(_out, run, tuple(only or ())))

@@ -139,15 +139,6 @@ def doctor() -> None:
     raise typer.Exit(show_findings(_out))
 
 
-@app.command()
-def report(run: Annotated[Path, typer.Argument(metavar="RUN", help="a run folder")]) -> None:
-    """Write report.html and report.json of a run anew from what the run left behind."""
-    from privacy.audit.report import write_report
-
-    write_report(run)
-    _out.print(f"Wrote {run / 'report.html'} and report.json")
-
-
 @data_app.command("prepare")
 def data_prepare(data: Annotated[str, typer.Option("--data", metavar="KIND[=PATH]")] = "embedded") -> None:
     """Find the faces of a dataset, align and crop them, once; say what was left out."""

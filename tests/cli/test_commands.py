@@ -59,7 +59,7 @@ def test_simulate_report_and_ledger(mien, small_faces: str, tmp_path: Path) -> N
     assert "against whoever gets the models" in " ".join(text.split())
     (run,) = (path for path in tmp_path.iterdir() if path.name != ".mien")
     (run / "report.html").unlink()
-    assert mien("report", run)[0] == 0
+    assert mien("audit", "report", run)[0] == 0
     assert (run / "report.html").exists()
     ledger = run / "ledger" / "client-000001.jsonl"
     code, text = mien("ledger", "show", ledger, "--charges")

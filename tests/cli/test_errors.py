@@ -99,7 +99,7 @@ def test_a_client_without_data(mien, small_faces: str, tmp_path: Path) -> None:
 
 
 def test_a_run_folder_that_is_none(mien, tmp_path: Path) -> None:
-    expect(mien("report", tmp_path), 60, "config.toml")
+    expect(mien("audit", "report", tmp_path), 60, "config.toml")
 
 
 def test_a_damaged_ledger(mien, tmp_path: Path) -> None:
