@@ -1,4 +1,4 @@
-"""How alike the answers are when a photo is changed: stability, depth of the skin, fairness, gates."""
+"""How alike the answers are when a photo is changed: stability, depth of the skin, gates."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import dataclasses
 
 import _table
 import numpy as np
-from _advice_changes import CHANGES, SKINS, Picture, lit, other_background, retoned
+from _advice_changes import CHANGES, Picture, lit, other_background
+from _advice_fairness import try_read
 from PIL import Image, ImageFilter
 
 from mien.errors import ImageError
 from recommend.adviser import advise
-from recommend.colour import Lab, linear_to_srgb, srgb_to_linear
+from recommend.colour import linear_to_srgb, srgb_to_linear
 from recommend.knowledge.load import shipped
 from recommend.reading.patches import cut_out
 from recommend.reading.quality import detail, unevenness
@@ -127,46 +128,6 @@ def depth(usable: list[tuple[Picture, Reading]]) -> list[_table.Row]:
         _table.at_most("with white paper: |ΔITA°|, p95", float(np.percentile(paper, 95)), "°", 8),
         _table.at_most("background swapped: |ΔITA°|, median", float(np.median(swap)), "°", 1),
     ]
-
-
-def try_read(image: Picture) -> Reading | None:
-    """Read a face, or None where none is found."""
-    try:
-        return read_face([image])
-    except ImageError:
-        return None
-
-
-def fairness(usable: list[tuple[Picture, Reading]]) -> list[_table.Row]:
-    """Read the same faces with skin of every depth: is as much answered for all?"""
-    targets = [Lab.from_lch(*skins[1]) for skins in SKINS.values()]
-    rows = [[try_read(retoned(image, reading, target)) for target in targets] for image, reading in usable]
-    found = np.array([[reading is not None for reading in row] for row in rows]).mean(axis=0)
-    whole = [[reading for reading in row if reading is not None] for row in rows if None not in row]
-    decided = np.array([[share(reading, blocked=False) for reading in row] for row in whole]).mean(axis=0)
-    stopped = np.array([[share(reading, blocked=True) for reading in row] for row in whole]).mean(axis=0)
-    cards = min(len(advise(reading).cards) for row in whole for reading in row)
-    note = f"{len(whole)} faces found at every depth"
-    return [
-        _table.Row(
-            "faces found, least of six depths", float(found.min()), "share", note="the detector's own bias"
-        ),
-        _table.at_most(
-            "measures decided, gap between six depths", 100 * float(np.ptp(decided)), "points", 3, note
-        ),
-        _table.Row(
-            "measures stopped by a gate, gap between six depths", 100 * float(np.ptp(stopped)), "points"
-        ),
-        _table.at_least("fewest cards on any depth", float(cards), "cards", 10),
-    ]
-
-
-def share(reading: Reading, *, blocked: bool) -> float:
-    """Return the share of a reading's measures that are decided, or that the photo does not allow."""
-    found = reading.measurements.values()
-    if blocked:
-        return float(np.mean([any(reason != "near_cut" for reason in one.undecided) for one in found]))
-    return float(np.mean([one.answer is not None for one in found]))
 
 
 def auc(bad: list[float], good: list[float]) -> float:

@@ -24,8 +24,8 @@ from recommend.reading.pose import Pose
 from recommend.reading.skin import eye_white
 
 Code = Literal[
-    "small_face", "cut_off", "unsteady", "blurred", "dark", "overexposed", "uneven_light", "colourless",
-    "turned", "tilted", "eyes_closed", "mouth_open", "fringe", "glasses", "makeup_worn",
+    "others_left_out", "small_face", "cut_off", "unsteady", "blurred", "dark", "overexposed", "uneven_light",
+    "colourless", "turned", "tilted", "eyes_closed", "mouth_open", "fringe", "glasses", "makeup_worn",
 ]  # fmt: skip
 
 OF_POSE: frozenset[Code] = frozenset({"turned", "tilted", "eyes_closed", "mouth_open"})

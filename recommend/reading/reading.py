@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from faces.landmarks import FaceBox, find_one_face
+from faces.landmarks import FaceBox, find_main_face
 from mien.errors import ConfigError
 from recommend.colour import Lab, srgb8_to_linear
 from recommend.knowledge.load import current
@@ -31,7 +31,6 @@ from recommend.reading.skin import SkinReading, assemble, read_skin
 
 SHAPE_LEAD = 0.15  # a shape is decided at p ≥ .5 when the next one is this far behind
 SHAPE_SURE = 0.5
-FIRST_SIDE = 512  # pixels: a face that fills a seventh of the photo is found in half the time
 DEPTH_SURE = 0.9  # of a set of depths: the level of the intervals; half a stop must not turn the advice
 
 Region = tuple[float, float, float, float]  # left, top, right, bottom as fractions of the picture
@@ -119,11 +118,13 @@ def combine(photos: tuple[PhotoReading, ...]) -> Reading:
 
 
 def _read_photo(image: NDArray[np.uint8], paper: Region | None) -> PhotoReading:
-    box = find_one_face(image, first_side=FIRST_SIDE)
+    box, others = find_main_face(image)
     fit = fit_steadily(image, box)
     pose = pose_of(fit.points)
     pixels = cut_out(image, fit.points)
     notices = tuple(check(image, fit.points, fit.spread, pose, pixels))
+    if others:
+        notices = (Notice("others_left_out", float(others)), *notices)
     colourless = any(notice.code == "colourless" for notice in notices)
     skin = None if colourless else read_skin(pixels, _paper_colour(image, paper))
     size = (image.shape[1], image.shape[0])

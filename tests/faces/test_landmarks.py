@@ -6,7 +6,15 @@ import pytest
 from PIL import Image
 
 from faces import dlib_models
-from faces.landmarks import LEFT_EYE, RIGHT_EYE, find_faces, find_one_face, fit_landmarks, search_faces
+from faces.landmarks import (
+    LEFT_EYE,
+    RIGHT_EYE,
+    find_faces,
+    find_main_face,
+    find_one_face,
+    fit_landmarks,
+    search_faces,
+)
 from mien.errors import MissingModelError, NoFaceError, SeveralFacesError
 
 EMPTY = np.full((120, 120, 3), 128, dtype=np.uint8)
@@ -39,6 +47,37 @@ def test_several_faces_are_counted_or_the_largest_is_chosen(two_faces):
     with pytest.raises(SeveralFacesError, match=r"2 faces .* exactly one\. Crop .* or ask for the largest"):
         find_one_face(two_faces)
     assert find_one_face(two_faces, choose="largest").left > 140
+
+
+def beside(main, other):
+    """Put a smaller picture at the right of a larger one."""
+    rest = np.full((len(main), other.shape[1], 3), main[0, 0], dtype=np.uint8)
+    rest[: len(other)] = other
+    return np.concatenate([main, rest], axis=1)
+
+
+def test_who_stands_behind_is_left_out_and_counted(draw_face):
+    main = draw_face(800, 900, scale=2.6)
+    bystander = draw_face(300, 340, scale=0.95)
+    alone, nobody = find_main_face(main)
+    box, others = find_main_face(beside(main, bystander))
+    assert (nobody, others) == (0, 1)
+    assert abs(box.left - alone.left) < 0.1 * alone.width
+    with pytest.raises(SeveralFacesError, match=r"2 faces .*expected exactly one\. Crop"):
+        find_main_face(beside(main, draw_face(700, 800, scale=2.0)))
+    with pytest.raises(NoFaceError, match="No face"):
+        find_main_face(EMPTY)
+
+
+def test_a_like_face_too_small_for_the_first_look_is_not_passed_over(draw_face):
+    """At 512 pixels one face is just seen and the other just not; they are of like size all the same."""
+    main = draw_face(900, 900, scale=0.72)
+    picture = beside(main, draw_face(300, 340, scale=0.5))
+    factor = max(picture.shape[:2]) / 512
+    small = np.asarray(Image.fromarray(picture).resize((512, round(512 * 900 / 1200)), Image.Resampling.BOX))
+    assert len(find_faces(small)) == 1, factor
+    with pytest.raises(SeveralFacesError):
+        find_main_face(picture)
 
 
 def test_no_face_says_what_to_do():

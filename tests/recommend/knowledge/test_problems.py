@@ -159,9 +159,7 @@ def test_an_own_folder_is_proven_and_then_used(folder, monkeypatch):
     assert any(rule.title.en == "My own words" for rule in current().rules)
 
 
-def test_an_own_folder_in_the_environment_is_used_by_feedback_and_the_page(
-    folder, monkeypatch, tmp_path
-):
+def test_an_own_folder_in_the_environment_is_used_by_feedback_and_the_page(folder, monkeypatch, tmp_path):
     """Both would refuse a rule that only the artist's folder has."""
     from privacy.vault import Vault
     from recommend.feedback.store import Feedback
