@@ -32,6 +32,8 @@ class _Axis:
     low: float
     high: float
     logarithmic: bool = False
+    whole: bool = False
+    """Only whole numbers are marked: rounds have no halves."""
 
     def place(self, value: float) -> float:
         inside = min(max(value, self.low), self.high)
@@ -45,6 +47,7 @@ class _Axis:
             return [(10.0**power, _percent(10.0**power)) for power in powers]
         step = 10 ** math.floor(math.log10((self.high - self.low) / 4))
         step *= next(factor for factor in (1, 2, 5, 10) if (self.high - self.low) / (step * factor) <= 7)
+        step = max(step, 1.0) if self.whole else step
         first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
         return [(round(step * index, 10), f"{round(step * index, 10):g}") for index in range(first, last + 1)]
 
@@ -71,7 +74,8 @@ def line_chart(
         return f'<figure><h3>{title.__html__()}</h3><p class="quiet">{nothing.__html__()}</p></figure>'
     highest = max([*values, limit[0]] if limit else values)
     low, high = y_range or (min(0.0, *values), highest * 1.08 or 1.0)
-    across = _Axis(min(xs), max(max(xs), min(xs) + 1))
+    first, last = min(xs), max(xs)
+    across = _Axis(first, last, whole=True) if first < last else _Axis(first - 1, first + 1, whole=True)
     up = _Axis(low, high)
     parts = [_grid(across, up), _labels(x_label, y_label)]
     if limit:
@@ -173,14 +177,18 @@ def _y(axis: _Axis, value: float) -> float:
 
 
 def _path(points: Points, across: _Axis, up: _Axis, index: int, kind: str = "line") -> str:
-    drawn, pen_up = [], True
+    """Return the line through the points, broken where one is missing, and a dot for a point that stands alone."""
+    runs: list[list[str]] = [[]]
     for x, y in points:
         if math.isnan(y):
-            pen_up = True
-            continue
-        drawn.append(f"{'M' if pen_up else 'L'}{_x(across, x):.1f} {_y(up, y):.1f}")
-        pen_up = False
-    return f'<path class="{kind} line-{index % COLOURS}" d="{"".join(drawn)}"/>'
+            runs.append([])
+        else:
+            runs[-1].append(f"{_x(across, x):.1f} {_y(up, y):.1f}")
+    colour = f"{kind} line-{index % COLOURS}"
+    lines = "".join(f"M{'L'.join(run)}" for run in runs if len(run) > 1)
+    dots = "".join(f"M{run[0]}h0" for run in runs if len(run) == 1)
+    drawn = f'<path class="{colour}" d="{lines}"/>' if lines else ""
+    return drawn + (f'<path class="{colour} alone" d="{dots}"/>' if dots else "")
 
 
 def _grid(across: _Axis, up: _Axis) -> str:

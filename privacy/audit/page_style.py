@@ -64,7 +64,7 @@ th, td { text-align: left; padding: .42rem .8rem .42rem 0; border-bottom: 1px so
   margin: 1rem 0; }
 figure { margin: 0; max-width: 36rem; } svg { width: 100%; height: auto; display: block; }
 svg text { fill: var(--quiet); font-size: 11.5px; font-family: inherit; } svg text.value { fill: var(--ink); }
-.grid { stroke: var(--edge); } path { fill: none; stroke-width: 2; stroke-linejoin: round; }
+.grid { stroke: var(--edge); } path { fill: none; stroke-width: 2; stroke-linejoin: round; } .alone { stroke-width: 7; stroke-linecap: round; }
 .limit, .bound { stroke: var(--bad); stroke-dasharray: 6 4; } .guess { stroke: var(--quiet); stroke-dasharray: 2 4; }
 path.line-0 { stroke: var(--c0); } path.line-1 { stroke: var(--c1); } path.line-2 { stroke: var(--c2); }
 path.line-3 { stroke: var(--c3); } path.line-4 { stroke: var(--c4); } path.line-5 { stroke: var(--c5); }

@@ -29,7 +29,8 @@ def test_points_are_placed_in_proportion_and_a_gap_lifts_the_pen() -> None:
         title=same("T"), x_label=same("x"), y_label=same("y"), y_range=(0.0, 2.0),
         limit=(1.5, words("budget", "预算")),
     )  # fmt: skip
-    (x0, y0), (x1, y1), (x2, y2) = points_of(figure, "line")
+    (x0, y0), (x1, y1) = points_of(figure, "line line-0")
+    (x2, y2) = points_of(figure, "line line-0 alone")[0]
     assert x1 - x0 == pytest.approx(x2 - x1, abs=0.2)
     assert y0 - y1 == pytest.approx(y1 - y2, abs=0.2)
     assert figure.count("M") == 2
@@ -62,3 +63,17 @@ def test_bars_are_in_proportion_and_infinity_is_full() -> None:
     assert widths[1] == pytest.approx(2 * widths[0], abs=0.2)
     assert widths[2] == widths[1]
     assert "∞" in figure
+
+
+def test_a_point_alone_is_a_dot_and_rounds_have_no_halves() -> None:
+    chart = line_chart(
+        {"AUC": [(3.0, 0.5)]}, title=words("a", "a"), x_label=words("round", "轮"), y_label=words("y", "y")
+    )
+    assert 'class="line line-0 alone"' in chart
+    assert ">3<" in chart
+    assert ">3.5<" not in chart
+    broken = line_chart(
+        {"AUC": [(1.0, 0.5), (2.0, float("nan")), (3.0, 0.6), (4.0, 0.7)]},
+        title=words("a", "a"), x_label=words("round", "轮"), y_label=words("y", "y"),
+    )  # fmt: skip
+    assert broken.count("alone") == 1
