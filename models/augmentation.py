@@ -3,11 +3,11 @@
 ::
 
     [training]
-    augmentation = ["flip", "rotation", "crop", "brightness", "glasses", "mask"]
+    augmentation = ["mask", "glasses", "flip", "rotation", "crop", "brightness"]
 
 Pictures are float32 [B, 3, H, W] in [-1, 1], what ``models.inputs`` gives, before and after. Each row is changed
 by itself, with its own draws, so a record's gradient still depends on that record alone. Pieces are applied in the
-order of the list.
+order of the list; what is painted on a face belongs before what moves the picture.
 
 Occlusions know where eyes, nose and mouth of an aligned face are (``faces.alignment``), so they only mean something
 on the column ``face``; the others are done to every picture. The draws decide nothing private: the device seeds the

@@ -7,7 +7,7 @@ import functools
 import math
 from collections.abc import Sequence
 
-from configs.schema import RunConfig
+from configs.schema import Data, Model, RunConfig, Training
 from mien.errors import ConfigError
 from privacy.accounting.calibration import calibrate
 from privacy.accounting.events import Composed, Event
@@ -39,8 +39,7 @@ class Planner:
         self._config, self._run = config, run
         self._weights = _positive_weights(config, outputs)
         self._layout = layout_for(parameters, config.privacy.mode, _update(config, 0.0))
-        public = config.model_copy(update={"name": "run", "seed": 0})
-        self.noise_multiplier = _calibrated(public.model_dump_json(), self._layout.length)
+        self.noise_multiplier = _calibrated(_priced(config).model_dump_json(), self._layout.length)
 
     def plan(self, number: int, cohort: tuple[str, ...], clipping_norm: float) -> RoundPlan:
         """Return the plan of one round, without its model. Raises PolicyError where the field could overflow.
@@ -61,6 +60,17 @@ class Planner:
         check_capacity(plan)
         self._layout.check(plan)
         return plan
+
+
+def _priced(config: RunConfig) -> RunConfig:
+    """Return the config with all that the price does not depend on at its default: what is learnt, how, and from
+    whom; and patience, since the promise is made for all rounds.
+    """
+    names = ("local_steps", "sampling_rate", "photos_per_person", "persons_per_client")
+    training = Training(**{name: getattr(config.training, name) for name in names})
+    rounds = config.rounds.model_copy(update={"patience": 0})
+    fresh = {"name": "run", "seed": 0, "data": Data(), "model": Model()}
+    return config.model_copy(update={**fresh, "training": training, "rounds": rounds})
 
 
 @functools.lru_cache(maxsize=32)
