@@ -139,6 +139,32 @@ def doctor() -> None:
     raise typer.Exit(show_findings(_out))
 
 
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="a run folder")],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE.onnx", help="the file to write")],
+    int8: Annotated[bool, typer.Option("--int8", help="8-bit weights: a third of the size")] = False,
+    card: Annotated[bool, typer.Option(help="measure the model and write its card beside it")] = True,
+    data: Source = None,
+) -> None:
+    """Write a run's model as one ONNX file that checks what it is fed, with its model card."""
+    from cli.exporting import export as export_run
+
+    export_run(_out, run, out, int8=int8, card=card, data=data)
+
+
+@app.command()
+def card(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="a run folder")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="where the card is written")] = Path(),
+    data: Source = None,
+) -> None:
+    """Measure a run's model, also group by group, and write MODEL_CARD.md and MODEL_CARD.json."""
+    from cli.exporting import card as write_card
+
+    write_card(_out, run, out, data)
+
+
 @data_app.command("prepare")
 def data_prepare(data: Annotated[str, typer.Option("--data", metavar="KIND[=PATH]")] = "embedded") -> None:
     """Find the faces of a dataset, align and crop them, once; say what was left out."""

@@ -71,23 +71,26 @@ def export_onnx(
     *,
     int8: bool = False,
     run: str = "",
+    margins: Mapping[str, float] | None = None,
 ) -> OnnxAbout:
     """Write ``model``, registered as ``name``, to ``path``, whole or not at all, and return its metadata.
 
-    ``sides`` gives the picture sizes in pixels by column. Raises ConfigError where the packages of the extra
+    ``sides`` gives the picture sizes in pixels by column, ``margins`` how much wider than ``faces.alignment``
+    says they were cut. Raises ConfigError where the packages of the extra
     ``export`` are missing, ModelError where PyTorch and onnxruntime disagree, or int8 would gain nothing.
     """
     _require_packages()
     columns = {column: _shape(name, column, model, sides) for column in model.inputs}
     layout = layout_of(model, buffers=float_buffers(model))
     about = OnnxAbout(
-        name,
-        dict(options),
-        columns,
-        model.outputs,
-        weights_hash(layout, to_vector(model, layout)),
-        "float32",
-        run,
+        model=name,
+        options=dict(options),
+        columns=columns,
+        outputs=model.outputs,
+        weights=weights_hash(layout, to_vector(model, layout)),
+        precision="float32",
+        run=run,
+        margins=dict(margins or {"face": 0.0, "skin": 0.0}),
     )
     training = model.training
     try:

@@ -27,8 +27,11 @@ EVERYBODY = "everybody"
 LABEL_GROUPS = ("Male", "Young")
 """Labels of CelebA that are used as groups to measure errors by, and for nothing else."""
 
-FEWEST_PERSONS = 10
-"""A group with fewer persons is counted and not measured: its interval would say nothing."""
+FEWEST_PERSONS, FEWEST_OF_A_CLASS = 10, 5
+"""Persons, and persons who have a yes or a no, below which a group is counted and not measured.
+
+One person's photos are near copies: with a single person who has the attribute, an interval is narrow and wrong.
+"""
 
 
 @dataclass(frozen=True)
@@ -93,8 +96,9 @@ def groups_of(table: FaceTable) -> dict[str, NDArray[np.bool_]]:
             marks = table.label(label)
             groups[label] = marks == 1
             groups[f"not {label}"] = (marks != 1) & (marks != UNKNOWN)
-    depths = person_depths(table)
-    groups |= {name: depths == index for index, name in enumerate(DEPTHS) if (depths == index).any()}
+    if table.face.shape[-1]:
+        depths = person_depths(table)
+        groups |= {name: depths == index for index, name in enumerate(DEPTHS) if (depths == index).any()}
     return groups
 
 
@@ -120,7 +124,8 @@ def evaluate_groups(
             persons = table.persons[rows]
             count = len(np.unique(persons))
             figures: tuple[Interval | None, ...] = (None, None, None)
-            if count >= FEWEST_PERSONS:
+            of_a_class = [len(np.unique(persons[marks[rows] == mark])) for mark in (0, 1)]
+            if count >= FEWEST_PERSONS and min(of_a_class) >= FEWEST_OF_A_CLASS:
                 given = (scores[rows, index], marks[rows], persons)
                 figures = (
                     auc_interval(*given, replicates=replicates),
