@@ -19,13 +19,22 @@ from recommend.colour import linear_to_lab, luminance, srgb8_to_linear
 from recommend.knowledge.model import Need
 from recommend.reading.gates import CLOSED_EYES, OPEN_MOUTH, PITCH_LIMIT, YAW_LIMIT
 from recommend.reading.geometry import Points, distance, frame_of, measure
-from recommend.reading.patches import FacePixels, brow_strip, cheeks, chin_patch, circle
+from recommend.reading.patches import (
+    LEFT_EYE,
+    RIGHT_EYE,
+    FacePixels,
+    brow_strip,
+    cheeks,
+    chin_patch,
+    circle,
+)
 from recommend.reading.pose import Pose
 from recommend.reading.skin import eye_white
 
 Code = Literal[
-    "others_left_out", "small_face", "cut_off", "unsteady", "blurred", "dark", "overexposed", "uneven_light",
-    "colourless", "turned", "tilted", "eyes_closed", "mouth_open", "fringe", "glasses", "makeup_worn",
+    "others_left_out", "small_face", "cut_off", "unsteady", "blurred", "dark", "overexposed",
+    "uneven_light", "colourless", "turned", "tilted", "eyes_closed", "eyes_unseen", "mouth_open", "fringe",
+    "glasses", "makeup_worn",
 ]  # fmt: skip
 
 OF_POSE: frozenset[Code] = frozenset({"turned", "tilted", "eyes_closed", "mouth_open"})
@@ -40,6 +49,10 @@ DARK_SCENE, DARK_EYE_WHITE = 0.16, 0.035  # luminance, 0..1
 BLOWN_SHARE = 0.12
 UNEVEN = 1.0  # stops
 GREY = 2.5  # CIELAB chroma
+# Log luminance from iris to white. Open eyes: above it in 97 % of 135 photos, most of the others look down or are
+# blurred; closed eyes of 25 synthetic people: .36 at the median, while the landmarks see them open (.29).
+EYE_CONTRAST = 1.0
+FEWEST_PIXELS = 8
 FRINGE = 42.0
 GLASSES = 0.55
 MAKEUP = 33.0
@@ -63,7 +76,13 @@ def check(
     image: NDArray[np.uint8], points: Points, spread: float, pose: Pose, pixels: FacePixels
 ) -> list[Notice]:
     """Return the notices of one face in one photo (uint8 RGB [H, W, 3], landmarks [68, 2])."""
-    found = [*_framing(image, points, spread), *of_pose(points, pose), *_light(image, pixels), *_worn(pixels)]
+    found = [
+        *_framing(image, points, spread),
+        *of_pose(points, pose),
+        _eyes(pixels),
+        *_light(image, pixels),
+        *_worn(pixels),
+    ]
     return [notice for notice in found if notice is not None]
 
 
@@ -91,6 +110,16 @@ def of_pose(points: Points, pose: Pose) -> list[Notice | None]:
         Notice("eyes_closed", opening, ("eyes_open",)) if opening < CLOSED_EYES else None,
         Notice("mouth_open", gap, ("mouth_closed",)) if gap > OPEN_MOUTH else None,
     ]
+
+
+def _eyes(pixels: FacePixels) -> Notice | None:
+    """Notice eyes without iris and white: landmarks alone see closed lids as open eyes, where lids are expected."""
+    if measure(pixels.points)["eye_opening"] < CLOSED_EYES:
+        return None  # said already
+    contrast = eye_contrast(pixels)
+    if contrast is None or contrast >= EYE_CONTRAST:
+        return None
+    return Notice("eyes_unseen", contrast, ("eyes_open",))
 
 
 def _light(image: NDArray[np.uint8], pixels: FacePixels) -> list[Notice | None]:
@@ -138,6 +167,20 @@ def detail(image: NDArray[np.uint8], points: Points) -> float:
     if inner.mean() > LEAST_UNCLIPPED:
         laplacian, tone = laplacian[inner], tone[whole]
     return float(np.log(laplacian.var() + 1e-6) - np.log(tone.var() + 1e-6))
+
+
+def eye_contrast(pixels: FacePixels) -> float | None:
+    """Return the range of log luminance inside the eye that shows more; None where eyes are only a few pixels."""
+    ranges = []
+    for eye in (RIGHT_EYE, LEFT_EYE):
+        edge = pixels.points[eye]
+        middle = edge.mean(axis=0)
+        found = pixels.inside(middle + 0.9 * (edge - middle))  # the lashes stay outside
+        if len(found) < FEWEST_PIXELS:
+            return None
+        low, high = np.percentile(np.log(luminance(found) + 0.01), [5, 95])
+        ranges.append(float(high - low))
+    return max(ranges)
 
 
 def brightest(image: NDArray[np.uint8]) -> float:

@@ -22,6 +22,8 @@ from recommend.colour import linear_to_srgb, srgb_to_linear
 from recommend.knowledge.load import current
 from recommend.look import notices_to_json
 from recommend.reading.geometry import frame_of
+from recommend.reading.pose import pose_of
+from recommend.reading.quality import of_pose
 from recommend.reading.reading import Reading, read_face
 
 SIDE = 256
@@ -104,7 +106,7 @@ def made_up(picture, _truth, points):
 GATES = [
     ("small_face", small, "sharp"),
     ("uneven_light", side_lit, "even_light"),
-    ("eyes_closed", blinking, "eyes_open"),
+    ("eyes_unseen", blinking, "eyes_open"),
     ("turned", turned, "facing"),
     ("fringe", with_fringe, "forehead_seen"),
     ("glasses", with_frames, None),
@@ -141,6 +143,26 @@ def shown(reading, language, code):
     assert entry["text"]
     assert entry["next"] == getattr(current().wording[f"next.{code}"], language)
     return entry
+
+
+def test_lids_that_meet_are_closed_eyes(face):
+    """Where the landmarks do see it, they say so, also after a person has moved them."""
+    assert not any(notice and notice.code == "eyes_closed" for notice in of_pose(face, pose_of(face)))
+    for upper, lower in ((37, 41), (38, 40), (43, 47), (44, 46)):
+        face[upper, 1] = face[lower, 1] - 2
+    (notice,) = (one for one in of_pose(face, pose_of(face)) if one and one.code == "eyes_closed")
+    assert notice.blocks == ("eyes_open",)
+
+
+@pytest.mark.real_faces
+def test_open_eyes_of_real_people_are_seen(real_faces):
+    names = sorted((real_faces / "celeba-faces" / "img_align_celeba").glob("*.jpg"))[45::200]
+    seen = []
+    for name in names:
+        with contextlib.suppress(ImageError):
+            seen.append("eyes_unseen" in codes(read_face([load_image(name)])))
+    assert len(seen) > 50
+    assert np.mean(seen) < 0.08
 
 
 def test_each_geometric_gate_takes_measures_away():
