@@ -36,9 +36,9 @@ MAX_BYTES = 64 * 1024 * 1024
 MAX_SCANS = 100  # of a progressive JPEG; encoders write about ten, and each is a pass over the whole picture
 
 # Formats with scripts or exotic decoders stay closed. So does TIFF: phones write it only as raw files, of which
-# Pillow would read a thumbnail; few browsers show it; and its decoder, libtiff, has a long record of memory errors and
-# says what it thinks of a file on stderr. Pillow registers a decoder when its module is imported; JPEG's also reads
-# MPO, which many phones write and call .jpg.
+# Pillow would read a thumbnail; few browsers show it; and its decoder, libtiff, has a long record of memory errors
+# and says what it thinks of a file on stderr. Pillow registers a decoder when its module is imported; JPEG's also
+# reads MPO, which many phones write and call .jpg.
 _DECODERS = (
     JpegImagePlugin.JpegImageFile,
     PngImagePlugin.PngImageFile,

@@ -49,8 +49,8 @@ DARK_SCENE, DARK_EYE_WHITE = 0.16, 0.035  # luminance, 0..1
 BLOWN_SHARE = 0.12
 UNEVEN = 1.0  # stops
 GREY = 2.5  # CIELAB chroma
-# Range of log luminance from iris to white. Below it are 2 of 135 photos, none of 25 synthetic people with open eyes
-# and 20 of them with closed ones, whose eyes the landmarks see open (.29 at the median).
+# Range of log luminance from iris to white. Below it are 2 of 135 photos, none of 25 synthetic people with open
+# eyes, and 20 of them with closed ones, whose eyes the landmarks see open (.29 at the median).
 EYE_CONTRAST = 1.0
 FEWEST_PIXELS = 8
 FRINGE = 42.0
