@@ -132,6 +132,25 @@ def serve(
 
 
 @app.command()
+def personalise(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="the folder of a run with clients.holdout > 0")],
+    data: Source = None,
+    steps: Annotated[int, typer.Option(help="steps of each client")] = 30,
+    learning_rate: Annotated[float, typer.Option(help="of plain SGD")] = 0.05,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATTERN", help="parameters that move, such as output.*; else all"),
+    ] = None,
+) -> None:
+    """Fine-tune a run's model for each simulated client, and measure it on photos that the client held out."""
+    from cli.personalising import personalise_and_show
+    from client.personalise import FineTuning
+
+    tuning = FineTuning(steps, learning_rate, only=tuple(only or ()))
+    personalise_and_show(_out, run, tuning, data)
+
+
+@app.command()
 def doctor() -> None:
     """Check this machine: versions, models, cores, disk; print what is missing and how to get it."""
     from cli.doctor import show_findings

@@ -112,7 +112,7 @@ def layout_of(
     for name, tensor in tensors.items():
         if tensor.dtype != torch.float32:
             raise ModelError(f"tensor {name!r} must be float32 to be shared, got {tensor.dtype}")
-    left_out = _matched(model, without)
+    left_out = matching_parameters(model, without)
     shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items() if name not in left_out}
     if not shapes:
         raise ModelError(f"no parameter is left to share: all match {', '.join(without)}; name fewer")
@@ -291,8 +291,11 @@ def _tensors(model: nn.Module, buffers: Sequence[str]) -> dict[str, Tensor]:
     return dict(sorted(named.items()))
 
 
-def _matched(model: nn.Module, patterns: Sequence[str]) -> tuple[str, ...]:
-    """Return the names of the parameters that match a pattern, sorted; every pattern must match one."""
+def matching_parameters(model: nn.Module, patterns: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of the parameters that match a name or shell pattern, sorted.
+
+    Raises ModelError for a pattern that matches none.
+    """
     names = sorted(name for name, _ in model.named_parameters())
     for pattern in patterns:
         if not fnmatch.filter(names, pattern):
