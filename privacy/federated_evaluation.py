@@ -13,12 +13,14 @@ own
     randomness. In each attribute the L2 norm of what she adds is at most ``photos`` (all in one cell), so over
     A attributes her presence moves the integer vector by at most ``photos · √A`` counts. There is no rounding.
 V2. Without noise the coordinator learns the sum and nothing else. That is no differential privacy: a sum that
-differs from
-    another by one person tells her counts.
+    differs from another by one person tells her counts.
 V3. With noise, one evaluation is the event of :func:`event`, to be charged to the ledger like a round of
-training.
+    training.
+V4. A device counts at most ``persons`` persons, so its vector has an L2 norm of at most ``persons`` times that
+of
+    V1: the field that the plan chooses holds the sum, however many photos a device has.
 
-A count is written as ``scale`` units, so that integer noise is as good as continuous noise (I2 of
+A count is written as ``UNITS`` units, so that integer noise is as good as continuous noise (I2 of
 :mod:`privacy.accounting.integer_noise`).
 """
 
@@ -45,7 +47,7 @@ from privacy.plan import Update
 from privacy.randomness import RandomSource
 
 UNITS = 1 << 8
-"""Integer units of one count where there is noise; without noise a count is 1."""
+"""Integer units of one count."""
 
 
 @dataclass(frozen=True)
@@ -55,15 +57,18 @@ class EvaluationPlan:
 
     attributes: tuple[str, ...]
     photos: int = 1
+    persons: int = 64
     noise_multiplier: float = 0.0
     honest_survivors: int = 1
 
     def __post_init__(self) -> None:
-        if not self.attributes or not 1 <= self.photos <= 1024 or not self.noise_multiplier >= 0:
+        sizes = 1 <= self.photos <= 1024 and 1 <= self.persons <= 1024
+        if not self.attributes or not sizes or not 0 <= self.noise_multiplier < math.inf:
             raise PolicyError(
-                f"evaluation: needs attributes, photos of a person from 1 to 1024 and a noise of "
-                f"at least 0, got "
-                f"{len(self.attributes)}, {self.photos} and {self.noise_multiplier}"
+                "evaluation: needs attributes, photos of a person and persons of a device from "
+                "1 to 1024, and a noise of "
+                f"at least 0, got {len(self.attributes)}, {self.photos}, {self.persons} and "
+                f"{self.noise_multiplier}"
             )
 
     @property
@@ -78,13 +83,12 @@ class EvaluationPlan:
 
     @property
     def update(self) -> Update:
-        """The part of a round plan that says how the vector is bounded and noised."""
-        noisy = self.noise_multiplier > 0
+        """The part of a round plan that says how a device's vector is bounded and noised (V4)."""
         return Update(
-            clipping_norm=self.sensitivity,
-            scale=UNITS if noisy else 1,
-            noise="skellam" if noisy else "none",
-            noise_multiplier=self.noise_multiplier,
+            clipping_norm=self.persons * self.sensitivity,
+            scale=UNITS,
+            noise="skellam" if self.noise_multiplier > 0 else "none",
+            noise_multiplier=self.noise_multiplier / self.persons,
             honest_survivors=self.honest_survivors,
         )
 
@@ -130,7 +134,7 @@ def contribute_counts(
             f"evaluation: expected scores and labels [{len(persons)}, {len(plan.attributes)}], got "
             f"{list(scores.shape)} and {list(labels.shape)}"
         )
-    kept = _photos_of_each(persons, plan.photos, drawing)
+    kept = _drawn(persons, plan, drawing)
     update = plan.update
     vector = count_scores(scores[kept], labels[kept]).reshape(-1) * update.scale
     if update.noise != "none":
@@ -142,7 +146,8 @@ def event(plan: EvaluationPlan) -> SkellamSum | DiscreteGaussianSum | GaussianSu
     """Return what one evaluation costs a person who is in it (V3); an infinite ε where there is no noise."""
     if plan.noise_multiplier == 0:
         return GaussianSum(0.0)
-    return NoisePlan.of(plan.update, plan.honest_survivors).event(plan.update, plan.length)
+    of_a_person = plan.update.model_copy(update={"clipping_norm": plan.sensitivity})
+    return NoisePlan.of(plan.update, plan.honest_survivors).event(of_a_person, plan.length)
 
 
 def read_counts(total: NDArray[np.int64], plan: EvaluationPlan) -> list[AttributeQuality]:
@@ -167,10 +172,12 @@ def read_counts(total: NDArray[np.int64], plan: EvaluationPlan) -> list[Attribut
     ]
 
 
-def _photos_of_each(persons: NDArray[np.integer], photos: int, source: RandomSource) -> NDArray[np.int64]:
-    """Return the rows of at most ``photos`` photos of each person, drawn without repetition."""
+def _drawn(persons: NDArray[np.integer], plan: EvaluationPlan, source: RandomSource) -> NDArray[np.int64]:
+    """Return the rows that are counted: so many persons, so many photos of each, drawn without repetition."""
+    present = np.unique(persons)
+    chosen = present[np.argsort(source.uint64(len(present)), kind="stable")[: plan.persons]]
     order = np.argsort(source.uint64(len(persons)), kind="stable")
-    kept = [order[persons[order] == person][:photos] for person in np.unique(persons)]
+    kept = [order[persons[order] == person][: plan.photos] for person in chosen]
     return np.sort(np.concatenate([np.zeros(0, np.int64), *kept]))
 
 

@@ -38,7 +38,7 @@ def test_without_noise_the_sum_gives_the_pooled_figures() -> None:
     parts = [device(seed) for seed in range(12)]
     total = sum(contribute_counts(*part, plan, *sources(n)) for n, part in enumerate(parts))
     scores, labels = np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
-    assert (total.reshape(3, 2, CELLS) == count_scores(scores, labels)).all()
+    assert (total.reshape(3, 2, CELLS) == UNITS * count_scores(scores, labels)).all()
     for index, quality in enumerate(read_counts(total, plan)):
         assert quality.attribute == NAMES[index]
         assert abs(quality.auc.value - auc(scores[:, index], labels[:, index])) <= quality.auc.error < 0.05
@@ -55,22 +55,24 @@ def test_v1_one_person_moves_the_vector_by_no_more_than_the_sensitivity(photos) 
         if seed == 0:  # the worst case: all photos in the same cells
             scores[:], labels[:] = 1.0, 1
         with_her = contribute_counts(scores, labels, whose, plan, *sources(seed))
-        assert with_her.reshape(3, -1).sum(axis=1).max() <= 6 * photos
+        assert with_her.reshape(3, -1).sum(axis=1).max() <= 6 * photos * UNITS
         alone = whose == 2
         hers = contribute_counts(scores[alone], labels[alone], whose[alone], plan, *sources(seed))
-        assert np.linalg.norm(hers) <= plan.sensitivity + 1e-12
+        assert np.linalg.norm(hers) <= plan.sensitivity * UNITS + 1e-9
         if seed == 0:
-            assert np.linalg.norm(hers) == pytest.approx(plan.sensitivity)
+            assert np.linalg.norm(hers) == pytest.approx(plan.sensitivity * UNITS)
     assert plan.sensitivity == pytest.approx(photos * 3**0.5)
 
 
-def test_v1_holds_for_the_whole_device_photo_by_photo() -> None:
-    """The draw of one person's photos does not depend on the others, given the device's randomness."""
-    plan = EvaluationPlan(NAMES, photos=2)
-    scores, labels, whose = device(3)
+def test_v4_a_device_counts_so_many_persons_and_no_more() -> None:
+    plan = EvaluationPlan(NAMES, photos=2, persons=4)
+    scores, labels, whose = device(3, persons=30)
+    labels[:] = 1
     whole = contribute_counts(scores, labels, whose, plan, *sources(1)).reshape(3, 2, CELLS)
-    assert (whole.sum(axis=(1, 2)) <= 12).all()
-    assert (whole >= 0).all()
+    assert whole.sum(axis=(1, 2)).tolist() == [8 * UNITS] * 3
+    assert np.linalg.norm(whole) <= plan.update.clipping_norm * plan.update.scale
+    other = contribute_counts(scores, labels, whose, plan, *sources(2)).reshape(3, 2, CELLS)
+    assert (whole != other).any()  # others are drawn
 
 
 def test_v3_the_noise_in_the_sum_is_what_the_event_says() -> None:
@@ -89,9 +91,10 @@ def test_v3_the_noise_in_the_sum_is_what_the_event_says() -> None:
 
 
 def test_the_stated_noise_of_the_auc_is_the_one_that_is_seen() -> None:
-    scores, labels, whose = device(5, persons=1500, photos=1)
-    plain = EvaluationPlan(NAMES)
+    scores, labels, whose = device(5, persons=1000, photos=1)
+    plain = EvaluationPlan(NAMES, persons=1024)
     total = contribute_counts(scores, labels, whose, plain, *sources(0))
+    total = total // UNITS
     plan = EvaluationPlan(NAMES, noise_multiplier=1.0)
     generator = np.random.default_rng(3)
     clean = read_counts(total * UNITS, plan)
