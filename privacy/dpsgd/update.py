@@ -39,7 +39,7 @@ class NoisyUpdate:
                 )
         self.parameters = parameters
         self._noise = noise
-        self._divisor = divisor
+        self._unit = 1.0 / divisor if noise is None else noise.grid / divisor
         self._rate = learning_rate
         self._momentum = momentum
         self._decay = weight_decay
@@ -66,6 +66,8 @@ class NoisyUpdate:
                 self._take(parameter, torch.zeros_like(parameter), small)
         if small:
             self._step_jointly([p for p, _ in small], torch.cat([gradient for _, gradient in small]))
+        if self._noise is not None:
+            self._noise.settle()
 
     @torch.no_grad()
     def apply_jointly(self, sums: Tensor, largest: float) -> None:
@@ -84,8 +86,12 @@ class NoisyUpdate:
         velocity = self._velocity.get(parameter)
         for block in _blocks(gradient):
             stop = start + len(block)
-            velocities = [] if velocity is None else [velocity[start:stop]]
-            self._move([weights[start:stop]], [self._noisy(block)], velocities)
+            if self._noise is not None and velocity is None and not self._decay:
+                factor = -self._rate * self._unit
+                self._noise.add_to(weights[start:stop], block, self._largest, factor)
+            else:
+                velocities = [] if velocity is None else [velocity[start:stop]]
+                self._move([weights[start:stop]], [self._noisy(block)], velocities)
             start = stop
 
     def _step_jointly(self, parameters: list[nn.Parameter], total: Tensor) -> None:
@@ -104,7 +110,7 @@ class NoisyUpdate:
 
     def _move(self, weights: list[Tensor], steps: list[Tensor], velocities: list[Tensor]) -> None:
         """Take the step of SGD on flat tensors: noisy sums in, new weights and velocities in place."""
-        unit = 1.0 / self._divisor if self._noise is None else self._noise.grid / self._divisor
+        unit = self._unit
         if not velocities and not self._decay:
             torch._foreach_add_(weights, steps, alpha=-self._rate * unit)
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from decimal import Decimal, localcontext
 
 import numpy as np
@@ -87,7 +88,59 @@ def test_a_sure_first_pass_is_never_contradicted_by_more_digits():
     assert doubtful < 0.02 * seen
 
 
-def test_the_second_and_third_pass_agree(monkeypatch):
+def test_a_small_block_and_the_third_pass_agree():
+    """Small blocks take 64 digits at once, drawn ahead of several steps; a step's digits are never used again."""
+    recorded = Recorded(5)
+    gaussian = GridGaussian(1.0, recorded)
+    drawn: list[np.ndarray] = []
+    recorded.uint64 = lambda count: drawn.append(TestOnlySource(len(drawn)).uint64(count)) or drawn[-1]
+    sums = np.random.default_rng(1).normal(size=161).astype(np.float32)
+    released = [gaussian.release(torch.from_numpy(sums), 5.0).numpy().astype(int) for _ in range(9)]
+    assert len(drawn) == 4  # 1, 2, 4 and 8 steps' worth
+    uniform = np.concatenate([words[: len(words) // 161 * 161] for words in drawn])[: 9 * 161]
+    assert len(np.unique(uniform)) == 9 * 161
+    for value, word, integer in zip(np.tile(sums, 9), uniform, np.concatenate(released), strict=True):
+        assert gaussian._third_pass(int(word), float(value)) == integer
+
+
+def test_a_fork_does_not_repeat_noise_that_was_drawn_ahead():
+    gaussian = GridGaussian(1.0, SystemSource())
+    sums = torch.zeros(50)
+    for _ in range(2):
+        gaussian.release(sums, 0.0)
+    assert gaussian._ahead._used < gaussian._ahead._drawn  # a child could use what is left
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writing, gaussian.release(sums, 0.0).numpy().tobytes())
+        os._exit(0)
+    os.waitpid(child, 0)
+    of_child = np.frombuffer(os.read(reading, 200), np.float32)
+    os.close(reading), os.close(writing)
+    assert not np.array_equal(of_child, gaussian.release(sums, 0.0).numpy())
+
+
+@pytest.mark.parametrize("numba", [True, False])
+def test_moving_the_weights_is_adding_the_released_integers(monkeypatch, numba):
+    """The integers that the fused update adds, from weights of zero, are those that release() gives."""
+    if numba:
+        pytest.importorskip("numba")
+    else:
+        monkeypatch.setattr(rounding, "compiled", lambda: None)
+    count = 200_000
+    sums = torch.from_numpy(np.random.default_rng(0).normal(size=count).astype(np.float32) * 3)
+    expected = GridGaussian(1.0, TestOnlySource(4)).release(sums, 20.0).clone()
+    moved = torch.zeros(count)
+    gaussian = GridGaussian(1.0, TestOnlySource(4))
+    gaussian.add_to(moved, sums, 20.0, -2.0)
+    assert (bool((moved == 0).sum() > (expected == 0).sum()) and len(gaussian._left) == 1) is numba
+    gaussian.settle()
+    assert torch.equal(moved, -2.0 * expected)
+    gaussian.settle()  # nothing is added twice
+    assert torch.equal(moved, -2.0 * expected)
+
+
+def test_the_second_and_third_pass_agree():
     gaussian = GridGaussian(1.0, TestOnlySource(5))
     digits = np.arange(0, 65536, 655, dtype=np.uint16)
     sums = np.random.default_rng(1).normal(size=len(digits)).astype(np.float32)
