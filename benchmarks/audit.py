@@ -14,7 +14,7 @@ import torch
 from _table import Row, at_least, at_most, main
 
 from configs.load import load_config
-from privacy.audit.attacks import distinguishing, faces, membership, registry
+from privacy.audit.attacks import distinguishing, faces, membership, registry, shadows
 from privacy.audit.attacks.target import Target
 from privacy.audit.conformance import selftest
 from privacy.audit.conformance.build import Build
@@ -104,10 +104,10 @@ def _inversion(target: Target) -> list[Row]:
 
 def _membership(target: Target) -> list[Row]:
     seconds, result = _attack("membership", target)
-    people = membership.people_of(target)
-    members = membership.halves(membership.MODELS, len(people.features))
-    make = membership.private(Build(), 2.0, target.config.privacy.delta)
-    closed = membership.lira(membership.train_all(people, members, make), members)
+    people = shadows.people_of(target)
+    members = shadows.halves(shadows.MODELS, len(people.features))
+    make = shadows.private(Build(), 2.0, target.config.privacy.delta)
+    closed = membership.lira(shadows.train_all(people, members, make), members)
     low, high = closed.interval(0.01)
     return [
         at_least(

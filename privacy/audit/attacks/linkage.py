@@ -21,8 +21,9 @@ from privacy.accounting.events import GaussianSum
 from privacy.audit.attacks import bounds
 from privacy.audit.attacks.canaries import one_photo_each
 from privacy.audit.attacks.curves import area, roc
-from privacy.audit.attacks.membership import Membership, halves
+from privacy.audit.attacks.membership import Membership
 from privacy.audit.attacks.registry import attack
+from privacy.audit.attacks.shadows import halves
 from privacy.audit.attacks.target import Progress, Target
 from privacy.audit.attacks.views import clipped_sum
 from privacy.audit.conformance.build import Build, round_plan

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar, cast
 
 from configs.load import load_config
 from configs.schema import RunConfig
@@ -16,6 +17,7 @@ from privacy.audit.evidence import Claim
 from privacy.audit.transcript import read_transcript
 from privacy.plan import RoundPlan
 
+T = TypeVar("T")
 Progress = Callable[[float], None]
 """Takes the part of an attack that is done, from 0 to 1."""
 
@@ -29,6 +31,8 @@ class Target:
     """None attacks a config that was not run: what does not need the run's own model still works."""
     build: Build = dataclasses.field(default_factory=Build)
     """The parts of the product; tests plant faults in it."""
+    memory: dict[str, object] = dataclasses.field(default_factory=dict, repr=False, compare=False)
+    """What one attack made and another needs too; see :meth:`once`."""
 
     @classmethod
     def of_run(cls, folder: Path) -> Target:
@@ -62,6 +66,12 @@ class Target:
     def federation(self) -> Federation:
         """The run's data, split as the run split it. Takes a while where it is not prepared yet."""
         return federate(self.config.data, self.config.clients, self.config.seed)
+
+    def once(self, name: str, make: Callable[[], T]) -> T:
+        """Return what ``make`` returns; it is called for the first attack that asks for ``name``."""
+        if name not in self.memory:
+            self.memory[name] = make()
+        return cast("T", self.memory[name])
 
 
 def ignore(done: float) -> None:

@@ -77,7 +77,7 @@ def views(
     seen = {"plain": clipped_sum(model, losses, _UNBOUNDED), "clipped": clipped_sum(model, losses, norm)}
     if noise is not None:
         seen["noised"] = _noised(build, model, losses, seen["clipped"], noise)
-    seen["masked"] = _masked(build, seen["clipped"], norm)
+    seen["masked"] = masked_upload(build, seen["clipped"], norm)
     return seen
 
 
@@ -123,7 +123,7 @@ def _after_a_step(build: Build, model: nn.Module, losses: Callable[[], Tensor], 
     return moved.double().numpy() * divisor
 
 
-def _masked(build: Build, clipped: Gradient, norm: float) -> Gradient:
+def masked_upload(build: Build, clipped: Gradient, norm: float) -> Gradient:
     """Return the victim's upload as it arrives, read as if no mask were on it."""
     scale = 1 << 16
     vector = np.rint(clipped * (scale / max(norm, float(np.abs(clipped).max())))).astype(np.int32)

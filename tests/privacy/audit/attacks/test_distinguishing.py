@@ -52,6 +52,7 @@ def test_it_attacks_the_mechanism_of_the_run(small_config):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)  # about five minutes of a free processor at ε = 2
 @pytest.mark.parametrize("make", MECHANISMS)
 @pytest.mark.parametrize("target", [2.0, 4.0, 8.0])
 def test_over_50_seeds_no_claim_of_a_correct_build_is_refuted(make, target):

@@ -9,7 +9,7 @@ from privacy.accounting.epsilon import tpr_at_fpr
 from privacy.accounting.events import GaussianSum
 from privacy.audit.attacks import bounds, linkage, registry
 from privacy.audit.attacks.curves import area
-from privacy.audit.attacks.membership import halves
+from privacy.audit.attacks.shadows import halves
 from privacy.audit.attacks.target import Target, ignore
 from privacy.audit.conformance.build import Build
 

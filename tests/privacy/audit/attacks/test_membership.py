@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mien.errors import MienError
-from privacy.audit.attacks import membership, registry
+from privacy.audit.attacks import membership, registry, shadows
 from privacy.audit.attacks.target import Target
 from privacy.audit.conformance.build import Build
 
@@ -19,14 +19,14 @@ def people():
     """Persons of noise with labels of noise: all that a model can learn of them is themselves."""
     generator = torch.Generator().manual_seed(1)
     centre = torch.randn(PERSONS, 1, 40, generator=generator)
-    features = centre + 0.3 * torch.randn(PERSONS, membership.PHOTOS, 40, generator=generator)
-    labels = torch.randint(0, 2, (PERSONS, 1, 2), generator=generator).expand(-1, membership.PHOTOS, -1)
-    return membership.People(features, labels.to(torch.int8).contiguous())
+    features = centre + 0.3 * torch.randn(PERSONS, shadows.PHOTOS, 40, generator=generator)
+    labels = torch.randint(0, 2, (PERSONS, 1, 2), generator=generator).expand(-1, shadows.PHOTOS, -1)
+    return shadows.People(features, labels.to(torch.int8).contiguous())
 
 
 @pytest.fixture(scope="module")
 def members():
-    return membership.halves(MODELS, PERSONS)
+    return shadows.halves(MODELS, PERSONS)
 
 
 def test_everybody_trains_half_of_the_models(members):
@@ -35,15 +35,15 @@ def test_everybody_trains_half_of_the_models(members):
 
 
 def test_control_without_privacy_members_are_found(people, members):
-    found = membership.lira(membership.train_all(people, members, membership.plain), members)
+    found = membership.lira(shadows.train_all(people, members, shadows.plain), members)
     assert found.tpr(0.01) > 0.5
     low, high = found.interval(0.01)
     assert low <= found.tpr(0.01) <= high
 
 
 def test_at_small_epsilon_they_are_not(people, members):
-    make = membership.private(Build(), 1.0, 1e-3)
-    found = membership.lira(membership.train_all(people, members, make), members)
+    make = shadows.private(Build(), 1.0, 1e-3)
+    found = membership.lira(shadows.train_all(people, members, make), members)
     assert found.tpr(0.01) < 0.05
     assert membership.area(found.scores.ravel(), found.members.ravel()) < 0.6
 
@@ -55,9 +55,9 @@ def test_scores_of_models_that_nobody_trained_tell_nothing(members):
 
 
 def test_it_attacks_the_persons_of_the_run(small_config, monkeypatch):
-    monkeypatch.setattr(membership, "MODELS", 8)
-    monkeypatch.setattr(membership, "PLAIN_STEPS", 20)
-    monkeypatch.setattr(membership, "PRIVATE_STEPS", 5)
+    monkeypatch.setattr(shadows, "MODELS", 8)
+    monkeypatch.setattr(shadows, "PLAIN_STEPS", 20)
+    monkeypatch.setattr(shadows, "PRIVATE_STEPS", 5)
     attack = registry.find("membership")
     result = registry.perform(attack, Target(small_config())).result
     assert result.result["persons"] == 14
