@@ -109,13 +109,18 @@ class LocalTraining:
         return LocalResult(result, within=within, beyond=len(chosen) - within)
 
     def _steps(self) -> tuple[float, int]:
-        """Take the plan's local steps; return the sum of the records' losses and how many there were."""
+        """Take the plan's local steps; return the sum of the records' losses and how many there were.
+
+        Where nothing is promised a step's sum is divided by this client's own expected number of persons, as FedAvg
+        has it; else by the plan's public number, which tells nothing of the client.
+        """
         settings = self._settings
+        own = max(1, len(self._persons)) * settings.sampling_rate
         trainer = PrivateTrainer(
             self._model,
             clipping_norm=settings.clipping_norm,
             noise_multiplier=settings.noise_multiplier,
-            divisor=settings.divisor,
+            divisor=own if self._mode == "none" else settings.divisor,
             learning_rate=settings.learning_rate,
             momentum=settings.momentum,
             source=self._source,

@@ -41,7 +41,7 @@ class LocalTraining(_Part):
     sampling_rate: Annotated[float, Field(gt=0, le=1)]
     """Poisson rate at which a record (a person) joins a step."""
     divisor: Annotated[float, Field(gt=0)]
-    """The public number that a step's clipped sum is divided by."""
+    """The public number that a step's clipped sum is divided by; mode ``none`` takes the client's own."""
     photos_per_record: Annotated[int, Field(ge=1, le=1000)]
     learning_rate: Annotated[float, Field(gt=0)]
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0

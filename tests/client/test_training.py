@@ -93,7 +93,7 @@ def one_step_gradient(device: Local, weights: Any, smoothing: float) -> np.ndarr
     (losses * shares).sum().backward()
     gradients = dict(model.named_parameters())
     flat = np.concatenate([gradients[name].grad.numpy().ravel() for name in device.layout.names])
-    return -device.plan.training.learning_rate / device.plan.training.divisor * flat
+    return -device.plan.training.learning_rate / len(table.persons_present()) * flat
 
 
 def test_smoothing_and_class_weights_are_in_the_loss(local: Any) -> None:
@@ -125,7 +125,7 @@ def fedprox_by_torch(device: Local, mu: float) -> np.ndarray:
         optimizer.zero_grad()
         losses = masked_binary_cross_entropy(model(to_inputs({"face": table.face})), labels)
         pull = sum(((w - a) ** 2).sum() for w, a in zip(model.parameters(), anchors, strict=True))
-        ((losses * shares).sum() / device.plan.training.divisor + mu / 2 * pull).backward()
+        ((losses * shares).sum() / len(table.persons_present()) + mu / 2 * pull).backward()
         optimizer.step()
     return to_vector(model, device.layout) - device.weights
 
