@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from faces.sample import UNKNOWN, FaceTable
 from faces.skin_tone import DEPTHS, person_depths
-from models.inputs import to_inputs
 from models.losses import masked_binary_cross_entropy
 from models.metrics import (
     Interval,
@@ -21,8 +20,8 @@ from models.metrics import (
     calibration_error_interval,
 )
 from models.network import Network
+from models.scoring import score
 
-_BATCH = 256
 EVERYBODY = "everybody"
 LABEL_GROUPS = ("Male", "Young")
 """Labels of CelebA that are used as groups to measure errors by, and for nothing else."""
@@ -67,21 +66,12 @@ def evaluate(model: Network, table: FaceTable) -> Evaluation:
     Raises DataError where they are not, ModelError where the table lacks a column that the model reads.
     """
     labels = np.stack([table.label(name) for name in model.outputs], axis=1)
-    columns = table.columns(model.inputs)
-    model.eval()
-    with torch.no_grad():
-        scores = torch.cat(
-            [
-                model(to_inputs({name: column[start : start + _BATCH] for name, column in columns.items()}))
-                for start in range(0, len(labels), _BATCH)
-            ]
-        )
-    loss = masked_binary_cross_entropy(scores, torch.from_numpy(labels)).mean().item()
-    values = scores.numpy()
+    scores = score(model, table.columns(model.inputs))
+    loss = masked_binary_cross_entropy(torch.from_numpy(scores), torch.from_numpy(labels)).mean().item()
     areas: dict[str, float | None] = {}
     for index, name in enumerate(model.outputs):
-        areas[name] = auc(values[:, index], labels[:, index])
-    return Evaluation(loss, areas, values)
+        areas[name] = auc(scores[:, index], labels[:, index])
+    return Evaluation(loss, areas, scores)
 
 
 def groups_of(table: FaceTable) -> dict[str, NDArray[np.bool_]]:
