@@ -25,6 +25,7 @@ from recommend.serve.answers import failure
 from recommend.serve.feedback_routes import router as feedback_router
 from recommend.serve.guard import Guard
 from recommend.serve.intake import Intake
+from recommend.serve.keys import Keys
 from recommend.serve.limits import Limits
 from recommend.serve.offline import Traffic
 from recommend.serve.opinions import Opinions
@@ -42,7 +43,7 @@ SHOWN_FAULTS = 3
 def create_app(
     *,
     port: int,
-    token: str,
+    keys: Keys,
     language: Language = "en",
     limits: Limits | None = None,
     workers: Workers | None = None,
@@ -51,7 +52,7 @@ def create_app(
     opinions: Opinions | None = None,
     static: Path = STATIC,
 ) -> ASGIApp:
-    """Return the whole server as an ASGI application; ``port`` and ``token`` are what the guard checks.
+    """Return the whole server as an ASGI application; ``port`` and ``keys`` are what the guard checks.
 
     Workers that are not given are started when the application starts, and ended with it.
     """
@@ -61,7 +62,7 @@ def create_app(
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         mine = await asyncio.to_thread(Workers, allowed) if workers is None else workers
-        app.state.mien = State(allowed, held, mine, counted, opinions or Opinions())
+        app.state.mien = State(allowed, held, mine, counted, opinions or Opinions(), keys)
         sweeper = asyncio.create_task(_sweep(held))
         try:
             yield
@@ -84,7 +85,7 @@ def create_app(
     _answer_errors(app)
     if (static / "index.html").is_file():
         app.mount("/", StaticFiles(directory=static, html=True), name="page")
-    return Guard(Intake(app, limits=allowed), port=port, token=token, traffic=counted, language=language)
+    return Guard(Intake(app, limits=allowed), port=port, keys=keys, traffic=counted, language=language)
 
 
 async def _sweep(store: Store) -> None:

@@ -8,7 +8,8 @@ D2. A request with a foreign Origin, or that the browser marks as coming from an
     answer ever has an Access-Control header. No other web page can use or read the interface.
 D3. Every call of the interface needs the token of this start (256 bits, compared in constant time). It
     reaches the page in the fragment of its address, which browsers do not send and servers do not log.
-    Exception: ``POST /face`` from programs that are no browser, as the original interface had no token.
+    Exceptions: ``POST /face`` from programs that are no browser, as the original interface had no token; and
+    ``POST /session``, which exchanges a code for a key (``recommend.serve.keys``).
 D4. Every answer forbids its page everything but the server itself (Content-Security-Policy), being framed,
     being stored, and telling its address to others.
 
@@ -19,19 +20,18 @@ apart from ``/face``, which gives them nothing but the measures of the picture t
 
 from __future__ import annotations
 
-import hmac
-
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mien.errors import MienError
 from recommend.knowledge.model import Language
 from recommend.serve.answers import failure, language_of
+from recommend.serve.keys import Keys
 from recommend.serve.offline import Traffic
 from recommend.serve.problems import ForeignHostError, ForeignOriginError, TokenError
 
 TOKEN_HEADER = "X-Mien-Token"  # noqa: S105 - the header's name
-TOKENLESS_METHOD, TOKENLESS_PATH = "POST", "/face"
+TOKENLESS_METHOD, TOKENLESS_PATH, SESSION_PATH = "POST", "/face", "/session"
 OPEN_PREFIXES = ("/assets/", "/sheet/")  # a sheet's address is itself a secret that works once
 OPEN_PATHS = frozenset({"/", "/index.html", "/favicon.ico", "/favicon.svg", "/openapi.json"})
 OWN_SITES = ("same-origin", "none")  # Sec-Fetch-Site: our page, or the person's own typing
@@ -67,8 +67,8 @@ HEADERS = {
 class Guard:
     """ASGI middleware that checks Host, Origin and token, adds the headers, and counts what leaves."""
 
-    def __init__(self, app: ASGIApp, *, port: int, token: str, traffic: Traffic, language: Language) -> None:
-        self._app, self._token, self._traffic, self._language = app, token, traffic, language
+    def __init__(self, app: ASGIApp, *, port: int, keys: Keys, traffic: Traffic, language: Language) -> None:
+        self._app, self._keys, self._traffic, self._language = app, keys, traffic, language
         self._hosts = {f"127.0.0.1:{port}", f"localhost:{port}"}
         self._origins = {f"http://{host}" for host in self._hosts}
         if port == 80:
@@ -124,11 +124,13 @@ class Guard:
 
     def _knows_token(self, headers: Headers) -> bool:
         given = headers.getlist(TOKEN_HEADER)
-        return len(given) == 1 and hmac.compare_digest(given[0].encode(), self._token.encode())
+        return len(given) == 1 and self._keys.opens(given[0])
 
 
 def _is_open(scope: Scope) -> bool:
     path = scope["path"]
+    if (scope["method"], path) == (TOKENLESS_METHOD, SESSION_PATH):
+        return True
     return scope["method"] in ("GET", "HEAD") and (path in OPEN_PATHS or path.startswith(OPEN_PREFIXES))
 
 

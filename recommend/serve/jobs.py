@@ -13,11 +13,22 @@ from faces.images import RGBImage, load_image
 from faces.landmarks import find_faces, fit_landmarks
 from mien.errors import ImageTooLargeError
 from recommend.adjust import scaled
-from recommend.reading.geometry import estimated_hairline
+from recommend.knowledge.load import current
+from recommend.reading.geometry import Points, estimated_hairline
 from recommend.reading.reading import Reading, Region, read_face
 from recommend.serve.limits import Limits
+from recommend.zones import outlines
 
 VIEW_QUALITY = 90
+LIVE_ZONES = (
+    ("cheek_hollow", "contour"),
+    ("cheek_apple", "blush"),
+    ("cheekbone_top", "highlight"),
+    ("brow_full", "brows"),
+    ("lid_mobile", "eyes"),
+    ("lip_upper", "lips"),
+    ("lip_lower", "lips"),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,11 +40,21 @@ class Read:
 
 
 @dataclasses.dataclass(frozen=True)
+class LiveZone:
+    """One area of a part of the look on a camera's frame: ``points`` [n][2] are its edge in pixels."""
+
+    zone: str
+    domain: str
+    points: list[list[float]]
+
+
+@dataclasses.dataclass(frozen=True)
 class Tracked:
     """The landmarks ([68][2], pixels) of the largest face of a frame of ``size`` (width, height), or None."""
 
     landmarks: list[list[float]] | None
     size: tuple[int, int]
+    zones: list[LiveZone] = dataclasses.field(default_factory=list)
 
 
 def read_photos(photos: Sequence[bytes], paper: Region | None, limits: Limits) -> Read:
@@ -64,7 +85,16 @@ def track(frame: bytes, limits: Limits) -> Tracked:
     if not boxes:
         return Tracked(None, (width, height))
     points = fit_landmarks(image, boxes[0])
-    return Tracked(np.round(points, 1).tolist(), (width, height))
+    return Tracked(np.round(points, 1).tolist(), (width, height), _live_zones(points))
+
+
+def _live_zones(points: Points) -> list[LiveZone]:
+    """Lay the usual place of each part over a frame; the cards choose theirs once a photo is read."""
+    return [
+        LiveZone(zone, domain, np.round(outline.points, 1).tolist())
+        for zone, domain in LIVE_ZONES
+        for outline in outlines(current().zone(zone), points)
+    ]
 
 
 def warm_up() -> None:
@@ -75,6 +105,7 @@ def warm_up() -> None:
 
     points = fit_landmarks(image, FaceBox(30, 30, 130, 130, 0.0))
     estimated_hairline(points)
+    _live_zones(points)
 
 
 def _load(photo: bytes, limits: Limits) -> RGBImage:

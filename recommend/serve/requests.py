@@ -83,6 +83,12 @@ class ForgetRequest(Body):
     reading: ReadingId | None = None
 
 
+class CodeRequest(Body):
+    """The code of the link that started the browser."""
+
+    code: str = Field(max_length=80)
+
+
 class PhotosJson(Body):
     """Photos of one person as base64 (a data URL's prefix may stay)."""
 

@@ -185,11 +185,20 @@ class Advised(Answer):
     questions: list[QuestionData]
 
 
+class LiveZoneData(Answer):
+    """One area of a part of the look, as it lies on a camera's frame."""
+
+    zone: str
+    domain: str
+    points: list[Pair]
+
+
 class TrackedData(Answer):
     """The largest face of a frame; ``landmarks`` null is none."""
 
     landmarks: list[Pair] | None
     size: tuple[int, int]
+    zones: list[LiveZoneData]
 
 
 class AttributeData(Answer):
@@ -255,6 +264,12 @@ class Forgotten(Answer):
     """How many readings were dropped."""
 
     forgotten: int
+
+
+class SessionData(Answer):
+    """The key of a session, sent in `X-Mien-Token`."""
+
+    key: str
 
 
 class SheetData(Answer):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from fastapi import APIRouter, Path, Request
@@ -13,7 +14,15 @@ from recommend.serve import advice, jobs
 from recommend.serve.answers import LANGUAGES, success
 from recommend.serve.options import options
 from recommend.serve.original import face_of
-from recommend.serve.requests import READING_ID, FaceJson, ForgetRequest, LookRequest, PhotosJson, form_schema
+from recommend.serve.requests import (
+    READING_ID,
+    CodeRequest,
+    FaceJson,
+    ForgetRequest,
+    LookRequest,
+    PhotosJson,
+    form_schema,
+)
 from recommend.serve.responses import (
     Advised,
     Done,
@@ -22,6 +31,7 @@ from recommend.serve.responses import (
     Forgotten,
     OptionsData,
     Reread,
+    SessionData,
     SheetData,
     Status,
     TrackedData,
@@ -154,7 +164,7 @@ async def post_track(request: Request) -> Response:
     state = state_of(request)
     frame = await request.body()
     found = await state.workers.run(jobs.track, frame, state.limits, waiting=state.limits.waiting_frames)
-    return success({"landmarks": found.landmarks, "size": list(found.size)})
+    return success(dataclasses.asdict(found))
 
 
 @router.post(
@@ -191,6 +201,12 @@ async def get_status(request: Request) -> Response:
             "languages": list(LANGUAGES),
         }
     )
+
+
+@router.post("/session", responses=answers(Done[SessionData]))
+async def post_session(request: Request, body: CodeRequest) -> Response:
+    """Exchange the code of a link for the key of a session, once; the key is sent as the token is."""
+    return success({"key": state_of(request).keys.redeem(body.code)})
 
 
 @router.post("/forget", responses=answers(Done[Forgotten]))

@@ -18,9 +18,11 @@ from collections.abc import Callable
 import uvicorn
 
 from mien.errors import ServeError
-from privacy.randomness import RandomSource, SystemSource
+from privacy.randomness import RandomSource
 from recommend.knowledge.model import Language
 from recommend.serve.app import create_app
+from recommend.serve.connections import PatientProtocol
+from recommend.serve.keys import Keys
 from recommend.serve.limits import Limits
 from recommend.serve.offline import Traffic, watch
 from recommend.serve.opinions import Opinions
@@ -28,7 +30,6 @@ from recommend.serve.sandbox import no_core_dump
 
 HOST = "127.0.0.1"
 DEFAULT_PORT = 8420
-TOKEN_BYTES = 32
 _BACKLOG = 128
 
 
@@ -50,15 +51,16 @@ def serve(
     """
     with contextlib.closing(listen(host, port)) as listener:
         bound = int(listener.getsockname()[1])
-        token = (source or SystemSource()).bytes(TOKEN_BYTES).hex()
+        keys = Keys(source=source)
         no_core_dump()
         traffic = Traffic()
         watch(traffic)
         app = create_app(
-            port=bound, token=token, language=language, limits=limits, traffic=traffic, opinions=opinions
+            port=bound, keys=keys, language=language, limits=limits, traffic=traffic, opinions=opinions
         )
         config = uvicorn.Config(
             app,
+            http=PatientProtocol,
             lifespan="on",
             log_config=None,
             access_log=False,
@@ -70,9 +72,8 @@ def serve(
             timeout_graceful_shutdown=5,
             h11_max_incomplete_event_size=32 * 1024,
         )
-        _Server(
-            config, lambda: _open(f"http://{HOST}:{bound}/#token={token}", announce, browser=browser)
-        ).run(sockets=[listener])
+        page = f"http://{HOST}:{bound}/"
+        _Server(config, lambda: _open(page, keys, announce, browser=browser)).run(sockets=[listener])
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -113,9 +114,11 @@ class _Server(uvicorn.Server):
             self._ready()
 
 
-def _open(address: str, announce: Callable[[str], None], *, browser: bool) -> None:
-    announce(address)
+def _open(page: str, keys: Keys, announce: Callable[[str], None], *, browser: bool) -> None:
+    announce(f"{page}#token={keys.token}")
     sys.stdout.flush()
     if browser:
+        # Others may list processes: what starts a browser carries a code that works once, not the token.
+        address = f"{page}#code={keys.issue_code()}"
         # A browser in the terminal would keep the server waiting until it is left.
         threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()

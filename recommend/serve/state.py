@@ -1,4 +1,4 @@
-"""What all requests share: the limits, the readings, the workers, the count of what was sent, the opinions."""
+"""What all requests share: limits, readings, workers, the count of what was sent, opinions, keys."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import dataclasses
 from starlette.requests import Request
 
 from recommend.knowledge.model import Language
+from recommend.serve.keys import Keys
 from recommend.serve.limits import Limits
 from recommend.serve.offline import Traffic
 from recommend.serve.opinions import Opinions
@@ -23,6 +24,7 @@ class State:
     workers: Workers
     traffic: Traffic
     opinions: Opinions
+    keys: Keys
 
 
 def state_of(request: Request) -> State:

@@ -5,13 +5,15 @@ else and that the kernel has locked down (``recommend.serve.sandbox``); if it ha
 and the server goes on. Each worker has its own detector and landmark model, so workers do not wait for one
 another. Whoever comes when the queue is full is told so at once: under load, answers are refused, never late.
 
-A worker is trusted with its answers (they are pickled): S1 to S4 limit what a broken one can do by itself.
+A worker's answers are read as data of the type that the job returns (``recommend.serve.wire``), so a worker that
+a picture has taken over cannot make the server run anything: it can give a wrong reading, and no more.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import multiprocessing
 import os
 import queue
@@ -20,16 +22,53 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
-from mien.errors import ImageTooLargeError, MienError
-from recommend.serve.limits import Limits
+from mien.errors import (
+    ConfigError,
+    ImageError,
+    ImageTooLargeError,
+    MienError,
+    MissingModelError,
+    NoFaceError,
+    SeveralFacesError,
+    UnreadableImageError,
+)
+from recommend.serve.limits import MEGABYTE, Limits
 from recommend.serve.offline import Traffic, watch
 from recommend.serve.problems import BusyError, InternalError, TooSlowError
 from recommend.serve.sandbox import lock_down
+from recommend.serve.wire import decode, encode
 
 Result = TypeVar("Result")
 _STARTING_SECONDS = 60.0
+_ANSWER_BYTES = 64 * MEGABYTE
+_FAILURE_TEXT = 1000
+_ERRORS: tuple[type[MienError], ...] = (
+    ConfigError,
+    ImageError,
+    ImageTooLargeError,
+    MissingModelError,
+    NoFaceError,
+    SeveralFacesError,
+    UnreadableImageError,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Failure:
+    """What a job raised: the error's class by name, and its text."""
+
+    kind: str
+    text: str
+
+
+@dataclasses.dataclass(frozen=True)
+class _Hello:
+    """What a worker says when it is ready."""
+
+    failure: _Failure | None
+    without_network: bool
 
 
 class Workers:
@@ -114,10 +153,11 @@ class _Worker:
                 raise InternalError(
                     f"A worker did not start within {_STARTING_SECONDS:g} seconds. Start again."
                 )
-            failure, self.without_network = self._pipe.recv()
+            hello = self._received(_Hello)
+            self.without_network = hello.without_network
             self._ready = True
-            if failure is not None:
-                raise failure
+            if hello.failure is not None:
+                raise _failure(hello.failure)
 
     def do(self, job: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
         """Send a job, await the answer, raise what it raised; replace the process when there is none."""
@@ -127,13 +167,23 @@ class _Worker:
             if not self._pipe.poll(self._limits.job_seconds):
                 self._replace()
                 raise TooSlowError(f"Reading took longer than {self._limits.job_seconds:g} seconds.")
-            failure, result = self._pipe.recv()
-        except (EOFError, OSError) as error:
+            failure = self._received(_Failure | None)
+            if failure is None:
+                return self._received(_returned(job))
+        except (EOFError, OSError, ValueError) as error:
             self._replace()
             raise InternalError("The process that reads pictures ended unexpectedly on this one.") from error
-        if failure is not None:
-            raise failure
-        return result
+        raise _failure(failure)
+
+    def _received(self, expected: Any) -> Any:
+        """Return the next part of an answer; a worker that stops in the middle of it is ended."""
+        watchdog = threading.Timer(self._limits.job_seconds, self.process.kill)
+        watchdog.daemon = True
+        watchdog.start()
+        try:
+            return decode(expected, self._pipe.recv_bytes(_ANSWER_BYTES))
+        finally:
+            watchdog.cancel()
 
     def _replace(self) -> None:
         with self._lock:
@@ -162,22 +212,41 @@ def _work(pipe: Connection, limits: Limits) -> None:
     watch(Traffic())  # where the kernel does not take the network away, this refuses it
     from recommend.serve.jobs import warm_up
 
-    pipe.send((_attempt(warm_up, ())[0], without_network))
+    failure, _ = _attempt(warm_up, ())
+    pipe.send_bytes(encode(_Hello(failure, without_network)))
     while True:
         try:
             job, arguments = pipe.recv()
         except (EOFError, OSError):
             return
-        pipe.send(_attempt(job, arguments))
-        del job, arguments
+        failure, result = _attempt(job, arguments)
+        pipe.send_bytes(encode(failure))
+        if failure is None:
+            pipe.send_bytes(encode(result))
+        del job, arguments, result
 
 
-def _attempt(job: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[MienError | None, Any]:
+def _attempt(job: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[_Failure | None, Any]:
     try:
         return None, job(*arguments)
     except MienError as error:
-        return type(error)(str(error)), None
+        return _Failure(type(error).__name__, str(error)), None
     except MemoryError:
-        return ImageTooLargeError("The picture needs more memory than is allowed. Use a smaller copy."), None
+        text = "The picture needs more memory than is allowed. Use a smaller copy."
+        return _Failure(ImageTooLargeError.__name__, text), None
     except Exception as error:  # whatever a library raises must not end the worker
-        return InternalError(f"{type(error).__name__}: {error}"), None
+        return _Failure(InternalError.__name__, f"{type(error).__name__}: {error}"), None
+
+
+def _returned(job: Callable[..., Any]) -> Any:
+    """Return the type that a job returns; of what is not annotated only None is taken."""
+    try:
+        return get_type_hints(job).get("return", type(None))
+    except TypeError:
+        return type(None)
+
+
+def _failure(failure: _Failure) -> MienError:
+    """Return the error that a worker names, where it is one that reading a picture can raise."""
+    kinds = {kind.__name__: kind for kind in _ERRORS}
+    return kinds.get(failure.kind, InternalError)(failure.text[:_FAILURE_TEXT])

@@ -1,6 +1,6 @@
 import { createRoot } from "react-dom/client";
 import { App } from "./App";
-import { takeToken } from "./core/api";
+import { takeKey } from "./core/api";
 import "./styles/base.css";
 import "./styles/controls.css";
 import "./styles/journey.css";
@@ -11,4 +11,4 @@ import "./styles/cards.css";
 import "./styles/panels.css";
 import "./styles/print.css";
 
-createRoot(document.getElementById("page")!).render(<App token={takeToken()} />);
+void takeKey().then((token) => createRoot(document.getElementById("page")!).render(<App token={token} />));

@@ -61,9 +61,23 @@ def test_the_built_page_is_small_and_has_no_source_maps() -> None:
 
 def test_the_page_names_no_other_host() -> None:
     for path in _built_files():
+        if path.name == "licences.txt":  # text that a person reads: it loads nothing, and quotes addresses
+            continue
         addresses = re.findall(r"(?:https?|wss?):?//[^\s\"'`)<>\\]+", path.read_text(encoding="utf-8"))
         foreign = [address for address in addresses if not address.startswith(NAMES)]
         assert not foreign, f"{path.name} names {foreign}"
+
+
+def test_the_licence_of_every_bundled_package_is_shipped_whole() -> None:
+    text = (BUILT / "assets" / "licences.txt").read_text(encoding="utf-8")
+    lock = json.loads((SOURCE / "package-lock.json").read_text())["packages"]
+    named = dict(re.findall(r"^(@?[\w./-]+) (\d[\w.-]*) \([\w. -]+\)$", text, flags=re.MULTILINE))
+    assert {"react", "react-dom", "react-aria-components", "scheduler"} <= named.keys()
+    for name, version in named.items():
+        assert lock[f"node_modules/{name}"]["version"] == version
+    assert "Permission is hereby granted" in text
+    assert "TERMS AND CONDITIONS FOR USE, REPRODUCTION, AND DISTRIBUTION" in text
+    assert "node_modules" not in text
 
 
 def test_index_has_nothing_inline() -> None:

@@ -40,7 +40,10 @@ def test_from_the_camera_to_a_look(
     page = visitor.page
     page.click(".drop .button:has-text('Use the camera')")
     page.wait_for_selector(".hint[data-hint=good]")
-    assert page.locator(".overlay path").count() >= 9, "the points are drawn over the picture"
+    assert page.locator(".overlay path:not(.live)").count() >= 9, "the points are drawn over the picture"
+    zones = page.eval_on_selector_all(".overlay .live", "all => all.map(one => one.dataset.zone)")
+    assert {"cheek_apple", "cheek_hollow", "brow_full", "lip_lower"} <= set(zones)
+    assert page.locator(".overlay .live[fill^='#']").count() == len(zones), "each in its part's colour"
     page.wait_for_timeout(1500)
     rate = float(page.get_attribute(".hint", "data-rate"))
     page.click(".camera .button.primary")

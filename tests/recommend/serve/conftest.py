@@ -21,6 +21,8 @@ from PIL import Image
 
 from faces.synthetic.dataset import records
 from recommend.serve.app import create_app
+from recommend.serve.connections import PatientProtocol
+from recommend.serve.keys import Keys
 from recommend.serve.limits import Limits
 from recommend.serve.opinions import Opinions
 from recommend.serve.server import listen
@@ -66,12 +68,12 @@ def workers(limits: Limits) -> Iterator[Workers]:
 
 
 @contextlib.contextmanager
-def _served(**options: object) -> Iterator[httpx.Client]:
+def _served(protocol: type = PatientProtocol, **options: object) -> Iterator[httpx.Client]:
     """Serve the application from a thread of this process, and talk to it as the page does."""
     listener = listen("127.0.0.1", 0)
     port = listener.getsockname()[1]
-    app = create_app(port=port, token=TOKEN, **options)
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none", lifespan="on"))
+    app = create_app(port=port, **{"keys": Keys(TOKEN), **options})
+    server = uvicorn.Server(uvicorn.Config(app, http=protocol, log_config=None, ws="none", lifespan="on"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:

@@ -12,7 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from recommend.knowledge.model import DOMAINS
 from recommend.serve.app import create_app
+from recommend.serve.jobs import LIVE_ZONES
+from recommend.serve.keys import Keys
 from recommend.serve.limits import Limits
 from recommend.serve.offline import Traffic
 from recommend.serve.responses import (
@@ -249,7 +252,14 @@ def test_a_frame_is_tracked(client, picture, encode):
     assert data["size"] == [320, 320]
     assert np.array(data["landmarks"]).shape == (68, 2)
     empty = encode(np.zeros((240, 320, 3), dtype=np.uint8), "JPEG")
-    assert checked(client.post("/track", content=empty), TrackedData)["landmarks"] is None
+    nobody = checked(client.post("/track", content=empty), TrackedData)
+    assert (nobody["landmarks"], nobody["zones"]) == (None, [])
+    assert {zone["domain"] for zone in data["zones"]} <= set(DOMAINS)
+    assert {zone["zone"] for zone in data["zones"]} == {zone for zone, _ in LIVE_ZONES}
+    known = np.array(data["landmarks"])
+    low, high = known.min(axis=0) - 20, known.max(axis=0) + 20
+    for zone in data["zones"]:
+        assert np.all((np.array(zone["points"]) > low) & (np.array(zone["points"]) < high)), zone["zone"]
     wide = encode(np.zeros((10, 700, 3), dtype=np.uint8))
     failed(client.post("/track", content=wide), 413, "ImageTooLargeError")
 
@@ -288,7 +298,7 @@ def test_the_status_counts(make_client, photo, limits, workers):
 def test_what_would_leave_the_device_is_counted(limits, workers):
     """The control of the counter: an answer to a peer off the loopback address counts."""
     traffic, sent = Traffic(), []
-    app = create_app(port=8420, token="t", limits=limits, workers=workers, traffic=traffic)
+    app = create_app(port=8420, keys=Keys("t"), limits=limits, workers=workers, traffic=traffic)
     scope = {
         "type": "http", "method": "GET", "path": "/status", "query_string": b"", "scheme": "http",
         "headers": [(b"host", b"127.0.0.1:8420")], "client": ("192.0.2.7", 5), "server": ("127.0.0.1", 8420),

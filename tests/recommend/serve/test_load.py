@@ -15,6 +15,7 @@ import pytest
 
 from mien.errors import ImageTooLargeError
 from recommend.serve import jobs
+from recommend.serve.connections import PatientProtocol
 from recommend.serve.limits import Limits
 from recommend.serve.problems import BusyError, InternalError, TooSlowError
 from recommend.serve.workers import Workers
@@ -137,3 +138,62 @@ def test_a_request_that_does_not_arrive_is_given_up(make_client, workers):
     assert b" 503 " in answer.splitlines()[0]
     assert b"TooSlowError" in answer
     assert time.monotonic() - started < 4
+
+
+class Hasty(PatientProtocol):
+    head_seconds = 0.6
+    max_connections = 6
+
+
+@pytest.fixture(scope="module")
+def hasty(make_client, workers):
+    return make_client(protocol=Hasty, workers=workers).base_url.port
+
+
+def closed_after(connection, drip=b""):
+    """Return after how many seconds the server closed a connection that sends ``drip`` again and again."""
+    started = time.monotonic()
+    connection.settimeout(0.1)
+    while time.monotonic() - started < 10:
+        try:
+            if drip:
+                connection.sendall(drip)
+            if connection.recv(65536) == b"":
+                return time.monotonic() - started
+        except TimeoutError:
+            continue
+        except ConnectionError:
+            return time.monotonic() - started
+    return None
+
+
+@pytest.mark.parametrize("drip", [b"", b"a"], ids=["silent", "dripping"])
+@pytest.mark.parametrize("first", [b"", b"GET /openapi.json HTTP/1.1\r\nHost: 127.0.0.1:PORT\r\n\r\n"])
+def test_a_head_that_does_not_come_ends_the_connection(hasty, first, drip):
+    """C1, the attack called slow loris; also behind a first request that was answered."""
+    with socket.create_connection(("127.0.0.1", hasty)) as connection:
+        connection.sendall(first.replace(b"PORT", str(hasty).encode()))
+        after = closed_after(connection, drip)
+    assert after is not None
+    assert after > 0.3
+
+
+def test_idle_connections_make_room_for_one_that_asks(hasty):
+    """C2: an attacker with a hundred idle connections does not shut the person out."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(100):
+            with contextlib.suppress(ConnectionError):
+                stack.enter_context(socket.create_connection(("127.0.0.1", hasty)))
+        with socket.create_connection(("127.0.0.1", hasty), timeout=10) as connection:
+            connection.sendall(f"GET /openapi.json HTTP/1.1\r\nHost: 127.0.0.1:{hasty}\r\n\r\n".encode())
+            assert connection.recv(100).startswith(b"HTTP/1.1 200")
+
+
+def test_json_of_millions_of_objects_is_refused_before_it_is_parsed(client):
+    """Without the limit, 40 MB of it would become some GB in the server, and stop every other answer."""
+    bomb = b'{"image":[' + b"{}," * 400_000 + b"{}]}"
+    started = time.process_time()
+    answer = client.post("/face", content=bomb, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["kind"]) == (400, "MalformedRequestError")
+    assert "more than photos" in answer.json()["detail"]
+    assert time.process_time() - started < 2

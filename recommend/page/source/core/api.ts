@@ -18,14 +18,28 @@ export class ApiProblem extends Error {
   }
 }
 
-/** Take the token of this start from the address (`#token=…`), where no server or log sees it, and hide it. */
-export function takeToken(): string | null {
-  const given = new URLSearchParams(window.location.hash.slice(1)).get("token");
-  if (given) {
-    window.sessionStorage.setItem(TOKEN_KEY, given);
-    window.history.replaceState(null, "", window.location.pathname);
+/**
+ * Take the key of this start from the address, where no server or log sees it, and hide it: `#token=…` as the
+ * terminal shows it, or `#code=…`, which the browser was started with and which is exchanged for a key once.
+ */
+export async function takeKey(): Promise<string | null> {
+  const given = new URLSearchParams(window.location.hash.slice(1));
+  if (window.location.hash) window.history.replaceState(null, "", window.location.pathname);
+  const code = given.get("code");
+  const key = given.get("token") ?? (code && (await exchange(code)));
+  if (key) window.sessionStorage.setItem(TOKEN_KEY, key);
+  return key ?? window.sessionStorage.getItem(TOKEN_KEY);
+}
+
+/** Return the key of a session; null where the code is used up, and then nothing else may open the page. */
+async function exchange(code: string): Promise<string | null> {
+  window.sessionStorage.removeItem(TOKEN_KEY);
+  try {
+    const response = await fetch("/session", { ...post({ code }), cache: "no-store", redirect: "error" });
+    return response.ok ? ((await response.json()) as { data: { key: string } }).data.key : null;
+  } catch {
+    return null;
   }
-  return given ?? window.sessionStorage.getItem(TOKEN_KEY);
 }
 
 export interface LookRequest {

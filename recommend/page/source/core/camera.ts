@@ -3,20 +3,21 @@
 import { type RefObject, useEffect, useRef, useState } from "react";
 import { type Api, ApiProblem } from "./api";
 import { brightnessOf, type Hint, hintFor } from "./framing";
-import type { Point } from "./types";
+import type { LiveZone, Point } from "./types";
 
 const FRAME_WIDTH = 320;
 const QUALITY = 0.8;
 
 export interface Live {
   landmarks: Point[] | null;
+  zones: readonly LiveZone[];
   size: [number, number];
   hint: Hint;
   /** Answered frames a second, averaged over the last ones. */
   rate: number;
 }
 
-const NOTHING: Live = { landmarks: null, size: [FRAME_WIDTH, 240], hint: "waiting", rate: 0 };
+const NOTHING: Live = { landmarks: null, zones: [], size: [FRAME_WIDTH, 240], hint: "waiting", rate: 0 };
 
 /** Open the camera into a video element, and close it when the page moves on. */
 export function useCamera(video: RefObject<HTMLVideoElement | null>, fail: (error: unknown) => void): boolean {
@@ -67,10 +68,10 @@ export function useTracking(video: RefObject<HTMLVideoElement | null>, api: Api,
       pen.drawImage(source, 0, 0, canvas.width, canvas.height);
       const light = brightnessOf(pen.getImageData(0, 0, canvas.width, canvas.height).data);
       const frame = await jpeg(canvas, QUALITY);
-      const { landmarks } = await api.track(frame);
+      const { landmarks, zones } = await api.track(frame);
       if (!current) return;
       const size: [number, number] = [canvas.width, canvas.height];
-      setLive({ landmarks, size, hint: hintFor(landmarks, size, light), rate: paced(pace.current) });
+      setLive({ landmarks, zones, size, hint: hintFor(landmarks, size, light), rate: paced(pace.current) });
     };
     void (async () => {
       while (current) {

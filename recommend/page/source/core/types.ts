@@ -149,9 +149,17 @@ export interface ReadingAnswer {
   notices: Notice[];
 }
 
+/** The usual place of one part of a look, on a camera's frame. */
+export interface LiveZone {
+  zone: string;
+  domain: string;
+  points: Point[];
+}
+
 export interface Tracked {
   landmarks: Point[] | null;
-  size?: [number, number];
+  size: [number, number];
+  zones: LiveZone[];
 }
 
 export interface FeedbackState {

@@ -32,6 +32,7 @@ export const en = {
     start: "Starting the camera…",
     capture: "Take the photo",
     cancel: "Back",
+    zones: "The areas show where blush, light, shadow, brows, eyes and lips usually go. The cards choose yours.",
     hints: {
       waiting: "Looking for a face…",
       none: "No face yet. Look into the camera.",
@@ -198,6 +199,7 @@ export const en = {
     forgetHint: "Photos, measures and cards go from this page and from the adviser's memory, and your likes from this device.",
     forgetPhoto: "Forget the photo",
     forgotten: "Forgotten. Nothing of you is left on this page or in the adviser's memory.",
+    licences: "Licences of the parts of this page",
     close: "Close",
   },
 
@@ -231,7 +233,7 @@ export const en = {
     dark: ["It is too dark to read colours.", "Face a window or switch on a light, and take the photo again."],
     unsupported: ["This is not a photo.", "Choose a picture file, such as JPEG, PNG or WebP."],
     gone: ["The adviser on this device does not answer.", "Start mien serve in the terminal again and open the address that it prints. If it still runs, try again."],
-    locked: ["This page needs the address that mien serve printed.", "Go back to the terminal and open the whole address, including the part after #. Each start has its own."],
+    locked: ["This page needs the address that mien serve printed.", "Go back to the terminal and open the whole address, including the part after #. Each start has its own, and the one that a browser is started with works once."],
     forgotten: ["The adviser no longer has this photo in memory.", "It keeps a photo for 15 minutes. Try again to read it once more, or start anew."],
     camera_denied: ["The browser did not open the camera.", "Allow the camera for this page in the address bar, or choose a photo."],
     camera_none: ["No camera was found.", "Connect one and try again, or choose a photo."],

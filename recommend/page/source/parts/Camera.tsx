@@ -3,6 +3,7 @@ import { Button } from "react-aria-components";
 import { useAdviser } from "../core/adviser";
 import { type Live, shoot, useCamera, useTracking } from "../core/camera";
 import { STROKES } from "../core/handles";
+import type { Domain } from "../core/types";
 import { useWords } from "../language";
 import { Lens } from "./Icons";
 
@@ -10,7 +11,7 @@ const COUNT_FROM = 3;
 
 /** The camera as a mirror, with the points found on the face, hints, and a photo after a countdown. */
 export function Camera() {
-  const { api, give, go, fail } = useAdviser();
+  const { state, api, give, go, fail } = useAdviser();
   const words = useWords().camera;
   const video = useRef<HTMLVideoElement>(null);
   const running = useCamera(video, fail);
@@ -32,7 +33,7 @@ export function Camera() {
       <h1>{words.heading}</h1>
       <div className="mirror">
         <video ref={video} muted playsInline aria-label={words.live} />
-        <Overlay live={live} />
+        <Overlay live={live} domains={state.options?.domains ?? []} />
         {left !== null && (
           <p className="count" role="status">
             {words.countdown(left)}
@@ -42,6 +43,7 @@ export function Camera() {
       <p className={live.hint === "good" ? "hint good" : "hint"} role="status" data-rate={live.rate.toFixed(1)} data-hint={live.hint}>
         {running ? words.hints[live.hint] : words.start}
       </p>
+      <p className="quiet small live-words">{words.zones}</p>
       <div className="row centred">
         <Button className="button" onPress={() => go("welcome")}>
           {words.cancel}
@@ -55,11 +57,16 @@ export function Camera() {
   );
 }
 
-function Overlay({ live }: { live: Live }) {
+/** Where each part of a look usually goes, live on the mirror, and the lines that were found. */
+function Overlay({ live, domains }: { live: Live; domains: readonly Domain[] }) {
+  const colours = new Map(domains.map(({ id, colour }) => [id, colour]));
   const [width, height] = live.size;
   return (
     <svg className={live.hint === "good" ? "overlay good" : "overlay"} viewBox={`0 0 ${width} ${height}`} aria-hidden="true">
       <ellipse className="guide" cx={width / 2} cy={height / 2} rx={height * 0.3} ry={height * 0.4} />
+      {live.zones.map(({ zone, domain, points }, index) => (
+        <path key={index} className="live" data-zone={zone} fill={colours.get(domain)} d={`M${points.map((one) => one.join(" ")).join("L")}Z`} />
+      ))}
       {live.landmarks &&
         STROKES.map((stroke, index) => <path key={index} d={`M${stroke.map((one) => live.landmarks![one]!.join(" ")).join("L")}`} />)}
     </svg>

@@ -7,12 +7,15 @@ import { ratioOf, useWidth } from "../core/size";
 import type { Card } from "../core/types";
 import { useWords } from "../language";
 
+/** Of the cards' colour, in percent: one thin layer, as an ordinary day has it. */
+const USUAL_STRENGTH = 70;
+
 /** Without and with colour, with a divider that can be dragged. It tints; it never reshapes or smooths. */
 export function PreviewFigure({ cards }: { cards: readonly Card[] }) {
   const { state } = useAdviser();
   const words = useWords().preview;
   const [divider, setDivider] = useState(50);
-  const [strength, setStrength] = useState(100);
+  const [strength, setStrength] = useState(USUAL_STRENGTH);
   const before = useRef<HTMLCanvasElement>(null);
   const after = useRef<HTMLCanvasElement>(null);
   const width = useWidth(before);

@@ -107,6 +107,9 @@ function PrivacyPanel({ traffic, status, close }: { traffic: Traffic; status: St
       </div>
       <FeedbackPanel />
       <div className="row end">
+        <a className="quiet small" href="assets/licences.txt" target="_blank" rel="noreferrer">
+          {privacy.licences}
+        </a>
         <Button className="button" onPress={close}>
           {privacy.close}
         </Button>
