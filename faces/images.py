@@ -150,7 +150,7 @@ def _not_a_picture(name: str, content: bytes) -> str:
         kind = "an AVIF picture" if brand in (b"avif", b"avis") else "a video"
         return f"{name} is {kind}, which is not read here. Save a picture as JPEG or PNG."
     if content.startswith(_TIFF_STARTS):
-        return f"{name} is a TIFF picture or a camera's raw file, which is not read here. Export it as JPEG or PNG."
+        return f"{name} is a TIFF picture or a camera's raw file, which is not read here. Save it as JPEG or PNG."
     start = content[:512].lstrip().lower()
     kind = next((kind for mark, kind in _DISGUISES.items() if start.startswith(mark)), "")
     if not kind and b"<svg" in start:

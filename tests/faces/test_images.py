@@ -82,7 +82,7 @@ def test_a_tiff_is_refused_before_a_decoder_sees_it(compression, capfd):
     content = bytearray(encoded(Image.fromarray(GRADIENT), "TIFF", compression=compression))
     for start in (content, content[:60], content.replace(content[40:80], b"\xff" * 40)):
         with pytest.raises(
-            UnreadableImageError, match=r"TIFF picture or a camera's raw file.*Export it as JPEG"
+            UnreadableImageError, match=r"TIFF picture or a camera's raw file.*Save it as JPEG"
         ):
             load_image(bytes(start))
     assert capfd.readouterr().err == ""
