@@ -201,10 +201,28 @@ class _Recorded(torch.autograd.Function):
 
 def squared_norms(gradients: Tensor) -> Tensor:
     """Return the squared L2 norm of each row of [records, ...], as [records]."""
-    flat = gradients.reshape(len(gradients), 1, -1)
+    flat = in_memory_order(gradients).reshape(len(gradients), 1, -1)
     return torch.bmm(flat, flat.transpose(1, 2)).view(-1)
 
 
 def weighted_sum(weights: Tensor, gradients: Tensor) -> Tensor:
     """Return sum_r weights[r] * gradients[r], of the shape of one record's gradient."""
-    return torch.mv(gradients.reshape(len(gradients), -1).t(), weights).view(gradients.shape[1:])
+    ordered = in_memory_order(gradients)
+    total = torch.mv(ordered.reshape(len(ordered), -1).t(), weights).view(ordered.shape[1:])
+    if ordered is gradients:
+        return total
+    order = _memory_order(gradients)
+    return total.permute([order.index(place) - 1 for place in range(1, len(order))])
+
+
+def in_memory_order(gradients: Tensor) -> Tensor:
+    """Return [records, ...] with dimensions permuted as they lie in memory, so that a flat view costs no copy."""
+    if gradients.is_contiguous():
+        return gradients
+    return gradients.permute(_memory_order(gradients))
+
+
+def _memory_order(gradients: Tensor) -> list[int]:
+    """Return the dimensions, records first and then from the largest stride to the smallest."""
+    strides = gradients.stride()
+    return [0, *sorted(range(1, gradients.dim()), key=lambda place: -strides[place])]

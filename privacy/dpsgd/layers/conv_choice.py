@@ -61,10 +61,13 @@ _PRODUCT = 1 / 55  # a multiplication and addition inside a large product
 _GRAM_PRODUCT = 1 / 30  # inside many small ones
 _NARROW_PRODUCT = 1 / 25  # inside a library call with few channels and rows for groups
 _COPIED = 0.5  # an element of a patch matrix
+_COPIED_NEAR = 0.2  # where the matrix of one row stays in the cache
+_COPIED_SLOWLY = 0.8  # by the library, for one row at a time
 _FORMED = 0.8  # an element of a per-record gradient: written, measured, summed up
 _FORMED_FAR = 2.2  # where they do not fit the cache
 _CACHE = 6_000_000  # elements
 _CALL = 10_000.0  # one library call
+_SMALL_ROW = 20_480  # elements of an input; torch hands smaller ones, one at a time, to its slow convolution
 
 
 @functools.lru_cache(maxsize=4096)
@@ -73,14 +76,21 @@ def by_cost(task: Task) -> Method:
     g = task.geometry
     rows = task.records * task.stack
     formed = rows * task.weights * (_FORMED if rows * task.weights < _CACHE else _FORMED_FAR)
-    copied = 0.0 if g.pointwise else rows * task.positions * task.features * g.groups * _COPIED
+    gathered = 0 if g.pointwise else rows * task.positions * task.features * g.groups
+    copied = gathered * _COPIED
     narrow = g.channels_in // g.groups <= 4
     per_product = _NARROW_PRODUCT if narrow else _PRODUCT
+    slow = math.prod(g.stride) * task.positions * g.channels_in < _SMALL_ROW
     forming = {
         "patches": task.products * _PRODUCT + copied + formed,
         "groups": task.products * per_product + 2 * formed + _CALL,
-        "rows": task.products * _PRODUCT + 2 * formed + rows * _CALL,
+        "rows": task.products * _PRODUCT
+        + 2 * formed
+        + rows * _CALL
+        + (gathered * _COPIED_SLOWLY if slow else 0.0),
     }
+    if g.groups == 1 and not g.pointwise:
+        forming["tiles"] = task.products * _PRODUCT + gathered * _COPIED_NEAR + formed + rows * _CALL
     length = task.positions * task.stack
     width = task.features + g.channels_out // g.groups
     gram = task.records * g.groups * length**2 * (width * _GRAM_PRODUCT + 2 * _FORMED) + copied

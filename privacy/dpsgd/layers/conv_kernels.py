@@ -18,6 +18,7 @@ from torch.nn import functional
 from privacy.dpsgd.layers.ghost import gram_product
 
 _FEW_POSITIONS = 32
+_FEW_CHANNELS = 8  # with fewer, gathering channels last copies too few elements at a time
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,6 +143,43 @@ def by_patches(geometry: Geometry, x: Tensor, grad: Tensor) -> Tensor:
     return torch.bmm(written, read.transpose(1, 2)).view(rows, *g.weight_shape)
 
 
+def by_tiles(geometry: Geometry, x: Tensor, grad: Tensor) -> Tensor:
+    """Return per-row weight gradients by one product a row, from patches that never leave the cache.
+
+    With many channels the patches are gathered channels last, [positions, features], which makes both factors
+    of the product lie as the library likes them best; the gradients then lie as [rows, outputs, *kernel, inputs]
+    in memory, though their shape is the usual one. Convolutions with groups are left to :func:`by_patches`.
+    """
+    g, size = geometry, grad.shape[2:]
+    if g.groups > 1:
+        return by_patches(g, x, grad)
+    if any(g.padding):
+        x = functional.pad(x, [p for margin in reversed(g.padding) for p in (margin, margin)])
+    last = g.channels_in > _FEW_CHANNELS
+    x = x.movedim(1, -1).contiguous() if last else x.contiguous()
+    row, *steps = x.stride()
+    channel = steps.pop(-1 if last else 0)
+    within = [step * d for step, d in zip(steps, g.dilation, strict=True)]
+    across = [step * s for step, s in zip(steps, g.stride, strict=True)]
+    shape: tuple[int, ...] = (*g.kernel, g.channels_in)
+    strides = (row, *across, *within, channel)
+    read = (*size, *shape)
+    if not last:
+        shape, strides = (g.channels_in, *g.kernel), (row, channel, *within, *across)
+        read = (*shape, *size)
+    view, gathered = x.as_strided((len(x), *read), strides), x.new_empty(read)
+    features, written = math.prod(shape), grad.flatten(2)
+    if last:
+        result = x.new_empty(len(x), g.channels_out, *shape)
+        for source, factor, out in zip(view, written, result.flatten(2), strict=True):
+            torch.mm(factor, gathered.copy_(source).view(-1, features), out=out)
+        return result.movedim(-1, 2)
+    result = x.new_empty(len(x), features, g.channels_out)
+    for source, factor, out in zip(view, written, result, strict=True):
+        torch.mm(gathered.copy_(source).view(features, -1), factor.t(), out=out)
+    return result.transpose(1, 2).reshape(len(x), *g.weight_shape)
+
+
 def by_rows(geometry: Geometry, x: Tensor, grad: Tensor) -> Tensor:
     """Return per-row weight gradients by one library call a row."""
     result = x.new_empty(len(x), *geometry.weight_shape)
@@ -161,7 +199,7 @@ def by_groups(geometry: Geometry, x: Tensor, grad: Tensor) -> Tensor:
 
 
 PerRow = Callable[[Geometry, Tensor, Tensor], Tensor]
-KERNELS: dict[str, PerRow] = {"patches": by_patches, "rows": by_rows, "groups": by_groups}
+KERNELS: dict[str, PerRow] = {"patches": by_patches, "rows": by_rows, "groups": by_groups, "tiles": by_tiles}
 
 
 def ghost(geometry: Geometry, x: Tensor, grad: Tensor, records: int) -> Tensor:
