@@ -91,7 +91,9 @@ def look(
     ] = None,
     model: Annotated[
         Path | None,
-        typer.Option(metavar="RUN", help="a run folder; its model may only bring a question forward"),
+        typer.Option(
+            metavar="RUN|FILE.onnx", help="a run, or its export; its model may only bring a question forward"
+        ),
     ] = None,
     details: Annotated[
         bool, typer.Option("--details", help="every measure, and why not other cards")

@@ -71,7 +71,8 @@ class OnnxAbout:
             columns = {str(name): tuple(int(n) for n in shape) for name, shape in content["columns"]}
             about = cls(**{**content, "columns": columns, "outputs": tuple(content["outputs"])})
             known = all(isinstance(name, str) for name in about.outputs)
-            if not known or not columns or not about.outputs or not set(columns) <= set(COLUMNS):
+            complete = columns and about.outputs and set(about.margins) == {"face", "skin"}
+            if not known or not complete or not set(columns) <= set(COLUMNS):
                 raise ValueError("its columns or results are not known")
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ModelError(f"{where}: its metadata are damaged ({error}); export the run anew") from error

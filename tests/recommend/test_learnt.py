@@ -12,11 +12,12 @@ from PIL import Image
 
 from configs.load import parse_config, to_toml
 from mien.errors import ModelError
+from models.export import export_onnx
 from models.registry import build
-from models.weights import save_model
+from models.weights import load_model, save_model
 from recommend.describe import Describer
 from recommend.knowledge.load import shipped
-from recommend.learnt import QUESTIONS, hints
+from recommend.learnt import QUESTIONS, hints, weights_of
 from recommend.look import look
 from recommend.preferences import Preferences
 
@@ -95,3 +96,15 @@ def test_a_folder_without_a_model_is_refused(synthetic_readings, tmp_path: Path)
     picture, reading = synthetic_readings[0]
     with pytest.raises(ModelError, match="holds no trained model"):
         hints(tmp_path, picture, reading.points)
+
+
+def test_an_exported_file_says_what_its_run_says(synthetic_readings, tmp_path: Path) -> None:
+    picture, reading = synthetic_readings[0]
+    run, file = run_folder(tmp_path / "run", 4.0), tmp_path / "m.onnx"
+    model, about = load_model(weights_of(run))
+    export_onnx(file, model, about.model, about.options, {"face": 64, "skin": 32, "nose": 32}, run=run.name)
+    found, expected = hints(file, picture, reading.points), hints(run, picture, reading.points)
+    assert [(each.label, each.weights) for each in found] == [("Rosy_Cheeks", about.weights)]
+    assert found[0].probability == pytest.approx(expected[0].probability, abs=1e-5)
+    with pytest.raises(ModelError, match=r"gone\.onnx: cannot be read"):
+        hints(tmp_path / "gone.onnx", picture, reading.points)
