@@ -95,11 +95,17 @@ class Served:
             self.process.stdout.close()
 
 
-def _start() -> Served:
-    """Start the command on a free port and wait for the link that it prints."""
+def _start(opener: Path | None = None) -> Served:
+    """Start the command on a free port and wait for its link; ``opener`` is what it takes for the browser."""
+    browser = ("--no-browser",) if opener is None else ()
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        **({} if opener is None else {"BROWSER": f"{opener} %s"}),
+    }
     process = subprocess.Popen(
-        [sys.executable, "-c", START, "serve", "--port", "0", "--no-browser"],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
+        [sys.executable, "-c", START, "serve", "--port", "0", *browser],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment,
     )  # fmt: skip
     lines: queue.Queue[str | None] = queue.Queue()
 
@@ -128,8 +134,8 @@ def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
         patch.setenv("HOME", str(home))
         patch.setenv("MIEN_HOME", str(home / "mien"))
 
-        def start() -> Served:
-            served = _start()
+        def start(opener: Path | None = None) -> Served:
+            served = _start(opener)
             stack.callback(served.end)
             return served
 

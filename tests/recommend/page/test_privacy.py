@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 
@@ -107,3 +110,41 @@ def test_a_preview_changes_colours_and_nothing_else(visit: Callable[..., Any]) -
     slider.focus()
     page.keyboard.press("Home")
     assert slider.get_attribute("aria-valuetext") or slider.input_value() == "0"
+
+
+def test_the_browser_is_started_by_a_link_that_works_once(
+    visit: Callable[..., Any], start_server: Callable[..., Any], tmp_path: Path
+) -> None:
+    """What stands in a process's arguments, where others see it, is not the token and is soon worth nothing."""
+    opener, given = tmp_path / "opener", tmp_path / "given"
+    opener.write_text(f'#!/bin/sh\nprintf "%s" "$1" > "{given}.part" && mv "{given}.part" "{given}"\n')
+    opener.chmod(0o700)
+    served = start_server(opener)
+    for _ in range(300):
+        if given.exists():
+            break
+        time.sleep(0.1)
+    link = given.read_text()
+    token = served.link.partition("#token=")[2]
+    assert link.startswith(f"{served.origin}/#code=")
+    assert token not in link
+    visitor = visit("en", served=served)
+    for _ in range(2):  # the second time as a reload: the session stays with the tab
+        visitor.page.goto(link) if visitor.page.url == "about:blank" else visitor.page.reload()
+        visitor.page.wait_for_selector(".drop")
+    assert "code" not in visitor.page.url
+    assert token not in json.dumps(visitor.page.evaluate("({...sessionStorage})"))
+    assert visitor.complaints == []
+    other = visit("en", served=served)
+    other.page.goto(link)
+    other.page.wait_for_selector(".locked")
+    visitor.give("face")
+    visitor.page.wait_for_selector(".problem")
+    assert visitor.page.locator(".problem").get_attribute("data-kind") == "locked", (
+        "two had it: it opens no more"
+    )
+    visitor.page.goto("about:blank")
+    visitor.page.goto(served.link)
+    visitor.page.wait_for_selector(".drop")
+    visitor.give("face").read()
+    served.end()

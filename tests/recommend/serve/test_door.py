@@ -179,6 +179,40 @@ def test_every_answer_carries_the_policy(running, photo):
     assert "unsafe" not in answers[1].headers["Content-Security-Policy"]
 
 
+@pytest.mark.parametrize("prefix", ["/assets", "/sheet", "/assets/x/.."])
+@pytest.mark.parametrize(
+    "climb",
+    [
+        "/../../server.py",
+        "/../../../../../../../../etc/passwd",
+        "/%2e%2e/%2e%2e/server.py",
+        "/..%2f..%2fserver.py",
+        "/..%5c..%5cserver.py",
+        "//etc/passwd",
+        "/%2fetc%2fpasswd",
+        "/..%00/server.py",
+        "/%252e%252e/server.py",
+        "/",
+        "",
+    ],
+)
+def test_no_path_climbs_out_of_the_pages_files(running, host, prefix, climb):
+    """These addresses need no token, so they must reach nothing but the built page."""
+    answer = spoken(running, f"GET {prefix}{climb} HTTP/1.1\r\n{host}\r\n\r\n".encode())
+    assert answer.split()[1] in (b"400", b"401", b"404", b"405", b"422"), answer[:200]
+    assert b"root:" not in answer
+    assert b"import" not in answer
+
+
+def test_a_whole_address_in_the_request_line_is_no_way_around_the_host(running, host, token):
+    for target in (
+        "http://attacker.example/status",
+        f"http://127.0.0.1:{running.port}@attacker.example/status",
+    ):
+        status, _ = get(running, host, token, path=target)
+        assert status in (400, 404)
+
+
 def test_a_websocket_is_not_opened(running, host, token):
     wanted = [
         "Upgrade: websocket",
