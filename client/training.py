@@ -20,6 +20,7 @@ A4. Parameters that are not in ``layout`` are trained as the others are. In mode
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -28,12 +29,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from client.data import Persons, Stack
+from client.losses import losses_of_rows
 from client.proximal import Proximal
 from faces.sample import FaceTable
 from mien.errors import ProtocolError
 from models.augmentation import augment
 from models.inputs import to_inputs
-from models.losses import masked_binary_cross_entropy
 from models.network import Network
 from models.weights import ParameterLayout, from_vector, to_vector
 from privacy.contribution import LocalResult
@@ -68,7 +69,6 @@ class LocalTraining:
         self._unit = plan.update.unit
         self._columns = table.columns(model.inputs)
         self._persons = Persons(table, plan.training.photos_per_record)
-        self._last_loss = 0.0
         self._labels = torch.from_numpy(np.stack([table.label(name) for name in model.outputs], axis=1))
         self._positive_weights = _positive_weights(plan, model)
         self._draws = torch.Generator()
@@ -140,8 +140,9 @@ class LocalTraining:
                 continue
             stack = self._persons.stack(chosen, self._source)
             with proximal.around_step():
-                trainer.step(self._losses(stack), weights=_flat(stack))
-            total, count = total + self._last_loss, count + len(chosen)
+                report = trainer.step(self._losses(stack), weights=_flat(stack))
+            finite = report.records - report.non_finite
+            total, count = total + (report.mean_loss * finite if finite else math.nan), count + len(chosen)
         return total, count
 
     def _losses(self, stack: Stack) -> Callable[[], Tensor]:
@@ -149,16 +150,13 @@ class LocalTraining:
         rows = stack.rows.reshape(-1)
         inputs = to_inputs({name: column[rows] for name, column in self._columns.items()})
         inputs = augment(inputs, self._settings.augmentation, self._draws, margin=self._margin)
-        labels, weights = self._labels[torch.from_numpy(rows)], _flat(stack)
-
-        def losses() -> Tensor:
-            result = masked_binary_cross_entropy(
-                self._model(inputs), labels, self._positive_weights, smoothing=self._settings.label_smoothing
-            )
-            self._last_loss = float((result.detach() * weights).sum())
-            return result
-
-        return losses
+        return losses_of_rows(
+            self._model,
+            inputs,
+            self._labels[torch.from_numpy(rows)],
+            self._positive_weights,
+            self._settings.label_smoothing,
+        )
 
 
 def _positive_weights(plan: RoundPlan, model: Network) -> Tensor | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
+from typing_extensions import override
 
 from models.inputs import JAW_DISTANCES
 from models.network import Inputs, Network, positive
@@ -26,6 +27,10 @@ class FaceShapeNetwork(Network):
         """Return logits [B, 1]."""
         result: Tensor = self.layers(self.column(inputs, "jaw"))
         return result
+
+    @override
+    def chain(self, inputs: Inputs) -> tuple[nn.Sequential, Tensor]:
+        return self.layers, self.column(inputs, "jaw")
 
 
 @register(

@@ -45,6 +45,13 @@ class Network(nn.Module):
         """Return [B, K]; every network says what its K results are."""
         raise NotImplementedError
 
+    def chain(self, inputs: Inputs) -> tuple[nn.Sequential, Tensor] | None:
+        """Return a Sequential and its input where ``forward`` is no more than that one call; else None.
+
+        Private training differentiates a small chain with one output in closed form.
+        """
+        return None
+
 
 def group_norm(channels: int, groups: int) -> nn.GroupNorm:
     """Return a GroupNorm (Wu and He 2018) with at most ``groups`` groups that divide ``channels`` evenly.

@@ -79,8 +79,8 @@ class ClippingEngine:
         self._tape = Tape(stack)
         self._recorders: list[Recorder] = recorders_for(model, self._tape, autotune=autotune)
         self._normalisers = normalisers(model)
-        self._closed_form = self._find_closed_form()
         self.parameters = tuple(p for p in model.parameters() if p.requires_grad)
+        self._closed_form = self._find_closed_form()
         if not self.parameters:
             raise PrivacyError("private step: the model has no parameter to train")
 
@@ -144,9 +144,11 @@ class ClippingEngine:
         return rows.detach().numpy(), share.numpy()
 
     def _find_closed_form(self) -> ClosedForm | None:
-        """Return the program that can do without autograd, where the model is one small chain."""
+        """Return the program that can do without autograd, where one small chain has all trained parameters."""
         whole = self._recorders[-1] if self._recorders else None
-        if self._tape.stack > 1 or not isinstance(whole, ChainRecorder) or whole.module is not self.model:
+        if self._tape.stack > 1 or not isinstance(whole, ChainRecorder):
+            return None
+        if [id(p) for p in whole.parameters] != [id(p) for p in self.parameters]:
             return None
         return ClosedForm.of(whole.module)
 

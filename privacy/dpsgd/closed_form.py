@@ -51,8 +51,10 @@ class ClosedForm:
 
     def takes(self, losses: LogisticLosses) -> bool:
         """Return True where the closed form holds: this chain on rows of features, and nobody listens in."""
-        x, labels = losses.inputs, losses.labels
+        x, labels, factors = losses.inputs, losses.labels, losses.factors
         if losses.model is not self._chain or any(self._hooks) or x.requires_grad or labels.requires_grad:
+            return False
+        if factors is not None and (factors.requires_grad or factors.shape != labels.shape):
             return False
         return x.dim() == 2 and x.numel() > 0 and labels.shape == x.shape[:1]
 
@@ -78,6 +80,10 @@ class ClosedForm:
             slopes *= share
         rows = np.logaddexp(0, logits)
         rows -= logits * labels
+        if losses.factors is not None:
+            factors = losses.factors.numpy()
+            slopes *= factors
+            rows *= factors
         return rows, self._squared_norms(values, grad)
 
     def _squared_norms(self, values: list[Tensor], grad: Tensor) -> Array:
