@@ -45,7 +45,7 @@ class Network(nn.Module):
         """Return [B, K]; every network says what its K results are."""
         raise NotImplementedError
 
-    def chain(self, inputs: Inputs) -> tuple[nn.Sequential, Tensor] | None:
+    def chain(self, inputs: Inputs) -> tuple[nn.Sequential, Tensor] | None:  # noqa: ARG002
         """Return a Sequential and its input where ``forward`` is no more than that one call; else None.
 
         Private training differentiates a small chain with one output in closed form.

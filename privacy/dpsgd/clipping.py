@@ -146,11 +146,11 @@ class ClippingEngine:
     def _find_closed_form(self) -> ClosedForm | None:
         """Return the program that can do without autograd, where one small chain has all trained parameters."""
         whole = self._recorders[-1] if self._recorders else None
-        if self._tape.stack > 1 or not isinstance(whole, ChainRecorder):
+        if not isinstance(whole, ChainRecorder):
             return None
         if [id(p) for p in whole.parameters] != [id(p) for p in self.parameters]:
             return None
-        return ClosedForm.of(whole.module)
+        return ClosedForm.of(whole.module, self._tape.stack)
 
     def _drop(self, bad: Tensor) -> None:
         """Replace by zero what was recorded of the records in the mask ``bad``."""
@@ -203,11 +203,15 @@ def _clip_in_closed_form(
     norm: float,
     weights: Tensor | None,
 ) -> ClippedGradients:
-    """Clip without autograd; a row is a record, so its weight matters only where it is zero."""
-    share = None if weights is None else row_weights(losses.labels, weights, 1).numpy()
+    """Clip without autograd. Where a row is a record, its weight matters only where it is zero."""
+    stack, share = closed.stack, None
+    if weights is not None or stack > 1:
+        share = row_weights(losses.labels, weights, stack).numpy()
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found, and dropped
         rows, squares = closed.measure(losses, share)
         mean_losses = rows if share is None else np.where(share > 0, rows * share, 0.0)
+        if stack > 1:
+            mean_losses = mean_losses.reshape(-1, stack).sum(axis=1)
         norms, coefficients, bad = _coefficients(squares, mean_losses, norm)
     if bad is not None:
         closed.drop(bad)

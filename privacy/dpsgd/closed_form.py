@@ -27,10 +27,11 @@ _LARGEST = 1 << 14
 
 
 class ClosedForm:
-    """Differentiates one chain (:func:`privacy.dpsgd.layers.chain.is_chain`), one row a record."""
+    """Differentiates one chain (:func:`privacy.dpsgd.layers.chain.is_chain`), ``stack`` rows a record."""
 
-    def __init__(self, chain: nn.Sequential) -> None:
+    def __init__(self, chain: nn.Sequential, stack: int) -> None:
         self._chain = chain
+        self.stack = stack
         self._layers = [_Layer.of(module) for module in chain]
         self._hooks = [hooks for m in chain for hooks in (m._forward_hooks, m._forward_pre_hooks)]
         parameters = list(chain.parameters())
@@ -41,13 +42,13 @@ class ClosedForm:
         self._pairs: list[tuple[Tensor, Tensor, bool]] = []
 
     @classmethod
-    def of(cls, chain: nn.Sequential) -> ClosedForm | None:
+    def of(cls, chain: nn.Sequential, stack: int) -> ClosedForm | None:
         """Return the closed form of a small chain with one output; None for another one."""
         parameters = list(chain.parameters())
         small = sum(parameter.numel() for parameter in parameters) <= _LARGEST
         last = chain[-1]
         one_kind = len({parameter.dtype for parameter in parameters}) == 1
-        return cls(chain) if small and one_kind and getattr(last, "out_features", 0) == 1 else None
+        return cls(chain, stack) if small and one_kind and getattr(last, "out_features", 0) == 1 else None
 
     def takes(self, losses: LogisticLosses) -> bool:
         """Return True where the closed form holds: this chain on rows of features, and nobody listens in."""
@@ -56,12 +57,13 @@ class ClosedForm:
             return False
         if factors is not None and (factors.requires_grad or factors.shape != labels.shape):
             return False
-        return x.dim() == 2 and x.numel() > 0 and labels.shape == x.shape[:1]
+        whole = x.dim() == 2 and x.numel() > 0 and len(x) % self.stack == 0
+        return whole and labels.shape == x.shape[:1]
 
     def measure(self, losses: LogisticLosses, share: Array | None) -> tuple[Array, Array]:
-        """Return the losses and the squared norms of the records' gradients, [records] each.
+        """Return the losses, [rows], and the squared norms of the records' gradients, [records].
 
-        ``share`` [records]: what each loss is multiplied by (None: 1).
+        ``share`` [rows]: what each loss counts within its record (None: 1).
         """
         value = losses.inputs
         values = [value]
@@ -97,20 +99,28 @@ class ClosedForm:
                 continue
             x = values[place]
             self._pairs.append((x, grad, layer.bias is not None))
-            squares = _squares(x)
+            squares = self._products(x)
             if layer.bias is not None:
                 squares += 1.0
-            squares *= _squares(grad)
+            squares *= self._products(grad)
             total = squares if total is None else np.add(total, squares, out=total)
             if place:
                 grad = torch.mm(grad, layer.weight)
         if total is None:
             raise RuntimeError("a chain has at least two linear layers")
-        return total
+        return total if self.stack == 1 else total.sum(axis=(1, 2))
+
+    def _products(self, matrix: Tensor) -> Array:
+        """Return the products of each record's rows with one another: [records, stack, stack], or [records]."""
+        if self.stack == 1:
+            return _squares(matrix)
+        rows = matrix.reshape(-1, self.stack, matrix.shape[1])
+        products: Array = torch.bmm(rows, rows.transpose(1, 2)).numpy()
+        return products
 
     def drop(self, bad: Array) -> None:
         """Replace by zero what was kept of the records in the mask ``bad``."""
-        mask = torch.from_numpy(bad).unsqueeze(1)
+        mask = self._of_rows(bad)
         self._pairs = [(x.masked_fill(mask, 0.0), g.masked_fill(mask, 0.0), b) for x, g, b in self._pairs]
 
     def sums(self, coefficients: Array) -> tuple[list[Tensor], Tensor]:
@@ -118,7 +128,7 @@ class ClosedForm:
 
         They lie in a buffer that the next step reuses.
         """
-        column, place = torch.from_numpy(coefficients).unsqueeze(1), 0
+        column, place = self._of_rows(coefficients), 0
         for x, grad, biased in reversed(self._pairs):
             grad.mul_(column)
             torch.mm(grad.t(), x, out=self._sums[place])
@@ -127,6 +137,11 @@ class ClosedForm:
             place += 2 if biased else 1
         self._pairs.clear()
         return self._sums, self._joint
+
+    def _of_rows(self, of_records: Array) -> Tensor:
+        """Return what is known of records, [records], for their rows, [rows, 1]."""
+        values = of_records if self.stack == 1 else of_records.repeat(self.stack)
+        return torch.from_numpy(values).unsqueeze(1)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -22,19 +22,25 @@ def _face_shape(rows):
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("weight", [None, 0.0, 0.3, 7.0])
-def test_face_shape_is_trained_in_closed_form_with_the_same_numbers(monkeypatch, smoothing, weight):
+@pytest.mark.parametrize("stack", [1, 4])
+@pytest.mark.parametrize("poison", [False, True])
+def test_face_shape_is_trained_in_closed_form_with_the_same_numbers(
+    monkeypatch, smoothing, weight, stack, poison
+):
     model, inputs, labels = _face_shape(64)
     positive = None if weight is None else torch.tensor([weight])
+    if poison:
+        inputs["jaw"][17] = torch.inf
     taken = []
     original = clipping._clip_in_closed_form
     monkeypatch.setattr(
         clipping, "_clip_in_closed_form", lambda *arguments: taken.append(1) or original(*arguments)
     )
     padding = torch.ones(64)
-    padding[5:9] = 0.0
+    padding[5:12] = 0.0  # parts of a record, and with four rows a record a whole one
 
     def clip(losses):
-        clipped = ClippingEngine(model).clip(losses, 0.3, weights=padding)
+        clipped = ClippingEngine(model, stack=stack).clip(losses, 0.3, weights=padding)
         return clipped, [(g if isinstance(g, torch.Tensor) else g.whole()).clone() for _, g in clipped.sums]
 
     fast, fast_sums = clip(losses_of_rows(model, inputs, labels, positive, smoothing))
@@ -43,8 +49,12 @@ def test_face_shape_is_trained_in_closed_form_with_the_same_numbers(monkeypatch,
         lambda: masked_binary_cross_entropy(model(inputs), labels, positive, smoothing=smoothing)
     )
     assert taken == [1]  # the general form did without it
-    assert torch.allclose(*(torch.from_numpy(one.mean_losses) for one in (fast, general)), atol=1e-6)
-    assert torch.allclose(*(torch.from_numpy(one.norms) for one in (fast, general)), rtol=1e-5, atol=1e-6)
+    assert fast.non_finite == general.non_finite
+    for figure in ("mean_losses", "norms", "coefficients"):
+        one, other = (torch.from_numpy(getattr(clipped, figure)) for clipped in (fast, general))
+        alive = torch.from_numpy(general.coefficients > 0)
+        assert torch.allclose(one[alive], other[alive], rtol=1e-5, atol=1e-6), figure
+        assert torch.equal(one.isfinite(), other.isfinite()), figure
     for one, other in zip(fast_sums, sums, strict=True):
         assert (one - other).norm() <= 1e-5 * max(float(other.norm()), 1e-3)
 
