@@ -58,8 +58,8 @@ OPTIMIZERS: dict[str, tuple[dict[str, Any], tuple[float, float, float]]] = {
     "FedAvg": ({"server_optimizer": "sgd"}, (0.5, 1.0, 2.0)),
     "FedProx, µ = 0.1": ({"server_optimizer": "sgd", "proximal": 0.1}, (0.5, 1.0, 2.0)),
     "FedAvgM": ({"server_optimizer": "momentum"}, (0.1, 0.3, 1.0)),
-    "FedAdam": ({"server_optimizer": "adam"}, (0.001, 0.003, 0.01)),
-    "FedYogi": ({"server_optimizer": "yogi"}, (0.001, 0.003, 0.01)),
+    "FedAdam": ({"server_optimizer": "adam"}, (0.003, 0.01, 0.03)),
+    "FedYogi": ({"server_optimizer": "yogi"}, (0.003, 0.01, 0.03)),
 }
 """Settings of [training], and the server's learning rates to choose from."""
 SPREADS: dict[str, dict[str, Any]] = {
@@ -110,7 +110,7 @@ def config_of(size: Size, spread: str, optimizer: str, rate: float, persons: int
                 "sampling_rate": 1.0 if alone else 0.5,
                 "photos_per_person": 4 * size.photos if alone else size.photos,
                 "persons_per_client": expected,
-                "learning_rate": 0.1,
+                "learning_rate": 1.0,
                 "schedule": "cosine",
                 "warmup_rounds": max(1, size.rounds // 20),
                 "augmentation": list(PIECES),
