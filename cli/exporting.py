@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
+from cli.datasets import progress_bar
 from cli.table import size_text
 from configs.load import load_config
 from configs.schema import RunConfig
@@ -97,7 +98,7 @@ def tell_card(
     Where a file was ``exported`` (its path and the card's row about it), that file is what is measured.
     """
     network = OnnxNetwork(exported[0]) if exported else None
-    results, why = _results(loaded, data, network)
+    results, why = _results(console, loaded, data, network)
     report = build_report(loaded.run)
     limits = []
     if why:
@@ -139,7 +140,7 @@ def tell_card(
 
 
 def _results(
-    loaded: RunModel, data: str | None, network: OnnxNetwork | None
+    console: Console, loaded: RunModel, data: str | None, network: OnnxNetwork | None
 ) -> tuple[list[dict[str, Any]], str | None]:
     """Return a row for each attribute and group, or none and the reason why not."""
     section = loaded.config.data if data is None else loaded.config.data.model_copy(update={"source": data})
@@ -151,4 +152,6 @@ def _results(
     scores = (
         network.results(table.columns(network.inputs)) if network else evaluate(loaded.model, table).scores
     )
-    return [dataclasses.asdict(row) for row in evaluate_groups(scores, table, loaded.model.outputs)], None
+    with progress_bar(console, "measuring by group") as progress:
+        rows = evaluate_groups(scores, table, loaded.model.outputs, progress=progress)
+    return [dataclasses.asdict(row) for row in rows], None

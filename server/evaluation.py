@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,10 +14,12 @@ from faces.skin_tone import DEPTHS, person_depths
 from models.losses import masked_binary_cross_entropy
 from models.metrics import (
     Interval,
+    ReliabilityBin,
     auc,
     auc_interval,
     balanced_accuracy_interval,
     calibration_error_interval,
+    reliability,
 )
 from models.network import Network
 from models.scoring import score
@@ -29,7 +31,8 @@ LABEL_GROUPS = ("Male", "Young")
 FEWEST_PERSONS, FEWEST_OF_A_CLASS = 10, 5
 """Persons, and persons who have a yes or a no, below which a group is counted and not measured.
 
-One person's photos are near copies: with a single person who has the attribute, an interval is narrow and wrong.
+One person's photos are near copies: with a single person who has the attribute, an interval is narrow and
+wrong.
 """
 
 
@@ -58,6 +61,8 @@ class GroupResult:
     auc: Interval | None
     balanced_accuracy: Interval | None
     calibration_error: Interval | None
+    reliability: tuple[ReliabilityBin, ...] = ()
+    """The reliability diagram behind the calibration error."""
 
 
 def evaluate(model: Network, table: FaceTable) -> Evaluation:
@@ -99,21 +104,26 @@ def evaluate_groups(
     groups: Mapping[str, NDArray[np.bool_]] | None = None,
     *,
     replicates: int = 1000,
+    progress: Callable[[int, int], None] | None = None,
 ) -> list[GroupResult]:
     """Return a result for each attribute and group from logits [N, A] of the table's rows.
 
-    ``groups`` are by default those of :func:`groups_of`. Groups of fewer than ``FEWEST_PERSONS`` persons have
-    counts only. Raises DataError for an attribute that the table lacks.
+    ``groups`` are by default those of :func:`groups_of`. Groups of fewer than ``FEWEST_PERSONS`` persons, or of fewer
+    than ``FEWEST_OF_A_CLASS`` who have a yes or a no, have counts only. ``progress`` is called with (attributes done,
+    attributes in all). Raises DataError for an attribute that the table lacks.
     """
     rows_of = groups_of(table) if groups is None else groups
     results = []
     for index, attribute in enumerate(attributes):
+        if progress is not None:
+            progress(index, len(attributes))
         marks = table.label(attribute)
         for group, inside in rows_of.items():
             rows = np.flatnonzero(inside & (marks != UNKNOWN))
             persons = table.persons[rows]
             count = len(np.unique(persons))
             figures: tuple[Interval | None, ...] = (None, None, None)
+            diagram: tuple[ReliabilityBin, ...] = ()
             of_a_class = [len(np.unique(persons[marks[rows] == mark])) for mark in (0, 1)]
             if count >= FEWEST_PERSONS and min(of_a_class) >= FEWEST_OF_A_CLASS:
                 given = (scores[rows, index], marks[rows], persons)
@@ -122,7 +132,10 @@ def evaluate_groups(
                     balanced_accuracy_interval(*given, replicates=replicates),
                     calibration_error_interval(*given, replicates=replicates),
                 )
+                diagram = tuple(reliability(scores[rows, index], marks[rows]))
             results.append(
-                GroupResult(attribute, group, count, len(rows), int((marks[rows] == 1).sum()), *figures)
+                GroupResult(
+                    attribute, group, count, len(rows), int((marks[rows] == 1).sum()), *figures, diagram
+                )
             )
     return results

@@ -61,7 +61,17 @@ def test_a_group_s_figures_are_those_of_its_rows(table) -> None:
     assert half.calibration_error == calibration_error_interval(*given, replicates=200)
     assert (half.persons, half.photos, half.yes) == (15, rows.sum(), (marks[rows] == 1).sum())
     assert half.auc.low < half.auc.value < half.auc.high
+    assert sum(each.count for each in half.reliability) == half.photos
+    assert few.reliability == ()
     assert (few.persons, few.auc, few.balanced_accuracy, few.calibration_error) == (9, None, None, None)
+
+
+def test_one_person_who_has_the_attribute_is_no_sample(table) -> None:
+    marks = (table.persons == 7).astype(np.int8)
+    changed = dataclasses.replace(table, labels=np.stack([marks, table.label("Male")], axis=1))
+    scores = np.random.default_rng(5).normal(size=(120, 1)).astype(np.float32)
+    (result,) = evaluate_groups(scores, changed, ("Chubby",), {EVERYBODY: np.ones(120, bool)}, replicates=10)
+    assert (result.persons, result.yes, result.auc) == (30, 4, None)
 
 
 def test_a_model_that_fails_one_group_is_seen_there(table) -> None:
