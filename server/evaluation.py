@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -108,9 +109,9 @@ def evaluate_groups(
 ) -> list[GroupResult]:
     """Return a result for each attribute and group from logits [N, A] of the table's rows.
 
-    ``groups`` are by default those of :func:`groups_of`. Groups of fewer than ``FEWEST_PERSONS`` persons, or of fewer
-    than ``FEWEST_OF_A_CLASS`` who have a yes or a no, have counts only. ``progress`` is called with (attributes done,
-    attributes in all). Raises DataError for an attribute that the table lacks.
+    ``groups`` are by default those of :func:`groups_of`. Groups of fewer than ``FEWEST_PERSONS`` persons, or of
+    fewer than ``FEWEST_OF_A_CLASS`` who have a yes or a no, have counts only. ``progress`` is called with
+    (attributes done, attributes in all). Raises DataError for an attribute that the table lacks.
     """
     rows_of = groups_of(table) if groups is None else groups
     results = []
@@ -120,22 +121,28 @@ def evaluate_groups(
         marks = table.label(attribute)
         for group, inside in rows_of.items():
             rows = np.flatnonzero(inside & (marks != UNKNOWN))
-            persons = table.persons[rows]
-            count = len(np.unique(persons))
-            figures: tuple[Interval | None, ...] = (None, None, None)
-            diagram: tuple[ReliabilityBin, ...] = ()
-            of_a_class = [len(np.unique(persons[marks[rows] == mark])) for mark in (0, 1)]
-            if count >= FEWEST_PERSONS and min(of_a_class) >= FEWEST_OF_A_CLASS:
-                given = (scores[rows, index], marks[rows], persons)
-                figures = (
-                    auc_interval(*given, replicates=replicates),
-                    balanced_accuracy_interval(*given, replicates=replicates),
-                    calibration_error_interval(*given, replicates=replicates),
-                )
-                diagram = tuple(reliability(scores[rows, index], marks[rows]))
-            results.append(
-                GroupResult(
-                    attribute, group, count, len(rows), int((marks[rows] == 1).sum()), *figures, diagram
-                )
-            )
+            given = (scores[rows, index], marks[rows], table.persons[rows])
+            results.append(_measured(attribute, group, *given, replicates))
     return results
+
+
+def _measured(
+    attribute: str,
+    group: str,
+    scores: NDArray[np.float32],
+    marks: NDArray[np.int8],
+    persons: NDArray[np.int64],
+    replicates: int,
+) -> GroupResult:
+    count, yes = len(np.unique(persons)), int((marks == 1).sum())
+    result = GroupResult(attribute, group, count, len(marks), yes, None, None, None)
+    fewest_of_a_class = min(len(np.unique(persons[marks == mark])) for mark in (0, 1))
+    if count < FEWEST_PERSONS or fewest_of_a_class < FEWEST_OF_A_CLASS:
+        return result
+    return dataclasses.replace(
+        result,
+        auc=auc_interval(scores, marks, persons, replicates=replicates),
+        balanced_accuracy=balanced_accuracy_interval(scores, marks, persons, replicates=replicates),
+        calibration_error=calibration_error_interval(scores, marks, persons, replicates=replicates),
+        reliability=tuple(reliability(scores, marks)),
+    )
