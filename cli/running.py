@@ -42,6 +42,11 @@ def show_demo(console: Console, runs: Path) -> None:
 def _say_results(console: Console, config: RunConfig, result: SimulationResult) -> None:
     last = result.last
     if last is not None:
+        if config.rounds.patience and last.round < config.rounds.count:
+            console.print(
+                f"\nEnded after round {last.round} of {config.rounds.count}: no lower loss for "
+                f"{config.rounds.patience} evaluations. checkpoints/best.safetensors is the best model."
+            )
         figures = ", ".join(
             f"{name} {'–' if value is None else f'{value:.3f}'}" for name, value in last.auc.items()
         )

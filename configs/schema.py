@@ -232,6 +232,12 @@ class RunConfig(_Section):
                 f"training.proximal {training.proximal:g} times training.learning_rate {training.learning_rate:g} "
                 "is 1 or more: a step would jump past the global weights; lower one of them"
             )
+        if training.local and self.rounds.patience:
+            raise ValueError(
+                f"rounds.patience is {self.rounds.patience} with training.local: the coordinator's model keeps its "
+                "first, untrained local parameters, so its loss says nothing about the clients' models: set "
+                "patience = 0"
+            )
         if self.privacy.mode == "distributed":
             self._check_training_in_one_step()
 

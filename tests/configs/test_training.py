@@ -48,6 +48,11 @@ def test_out_of_range(section: str, values: dict[str, object], message: str, sma
         small_config(**{section: values})
 
 
+def test_patience_needs_a_model_that_the_coordinator_can_judge(small_config: Config) -> None:
+    with pytest.raises(ConfigError, match=r"rounds.patience is 2 with training.local: .* set patience = 0"):
+        small_config(rounds={"patience": 2}, training={"local": ["output.*"]}, privacy={"mode": "silo"})
+
+
 def test_everything_new_survives_the_run_folder_s_toml(small_config: Config) -> None:
     config = small_config(
         privacy={"mode": "silo"},
@@ -57,7 +62,6 @@ def test_everything_new_survives_the_run_folder_s_toml(small_config: Config) -> 
         training={
             "augmentation": ["mask", "flip"],
             "class_weights": {"Chubby": 4.0, "5_o_Clock_Shadow": 2},
-            "local": ["output.*"],
             "schedule": "cosine",
             "proximal": 0.01,
         },
