@@ -70,6 +70,16 @@ def test_every_large_network_gives_what_pytorch_gives(name, tmp_path) -> None:
     check(name, {}, tmp_path)
 
 
+@pytest.mark.slow
+def test_an_embedder_gives_what_pytorch_gives_and_no_probabilities(tmp_path) -> None:
+    model = registry.build("hsanet_small_embedder", seed=5)
+    about = export_onnx(tmp_path / "m.onnx", model, "hsanet_small_embedder", {}, {"face": 112})
+    network, columns = OnnxNetwork(tmp_path / "m.onnx"), example(about, 2)
+    assert np.abs(network.results(columns) - by_torch(model, columns)).max() <= FLOAT_TOLERANCE
+    with pytest.raises(ModelError, match="gives embedding, not attributes"):
+        network.probabilities(columns)
+
+
 def test_every_attribute_network_is_tried() -> None:
     identity = {("logits",), ("embedding",)}
     attribute = {name for name in registry.names() if registry.spec(name).outputs not in identity}
