@@ -39,7 +39,7 @@ class NoisyUpdate:
                 )
         self.parameters = parameters
         self._noise = noise
-        self._unit = 1.0 / divisor if noise is None else noise.grid / divisor
+        self._divisor = divisor
         self._rate = learning_rate
         self._momentum = momentum
         self._decay = weight_decay
@@ -103,6 +103,11 @@ class NoisyUpdate:
         steps = torch.split_with_sizes(total, [parameter.numel() for parameter in parameters])
         velocities = [self._velocity[parameter] for parameter in parameters] if self._velocity else []
         self._move([parameter.view(-1) for parameter in parameters], list(steps), velocities)
+
+    @property
+    def _unit(self) -> float:
+        """What one unit of a noisy sum moves the velocity by."""
+        return (1.0 if self._noise is None else self._noise.grid) / self._divisor
 
     def _noisy(self, block: Tensor) -> Tensor:
         """Return a flat block of sums with noise, in multiples of the grid; it is valid until the next call."""
