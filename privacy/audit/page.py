@@ -16,6 +16,7 @@ from privacy.audit.charts import bar_chart, dot_grid, line_chart, roc_chart
 from privacy.audit.evidence import AttackResult
 from privacy.audit.page_style import STYLE, STYLE_HASH
 from privacy.audit.page_template import TEMPLATE
+from privacy.audit.rows import all_of_hers, is_feedback, left_behind, rows_named, synthetic_note
 from privacy.audit.standards import standards
 from privacy.audit.tables import tables
 from privacy.audit.words import Words, same, size_text, words
@@ -123,6 +124,12 @@ def _label(report: Mapping[str, Any]) -> dict[str, Any]:
         "found": found,
         "answers": None if advantage is None else f"{(1 + advantage) * 50:.0f}",
         "dots": "" if found is None else dot_grid(found, 1, words(f"{found} of 100", f"100 中的 {found}")),
+        "rows": rows_named(report),
+        "hers": all_of_hers(report),
+        "stays": left_behind(report)[0],
+        "besides": left_behind(report)[1],
+        "synthetic": synthetic_note(report),
+        "faces": not is_feedback(report),
         "up": size_text(sum(row["bytes"] for row in report["left_the_devices"])),
         "down": size_text(sum(row["bytes"] for row in report["sent_to_the_devices"])),
     }
@@ -152,6 +159,7 @@ def _trained(report: Mapping[str, Any]) -> dict[str, Any]:
     model, data = report["model"], report["data"]
     return {
         "m": model["name"], "p": f"{model['parameters']:,}", "a": len(model["attributes"]),
+        "rows": rows_named(report),
         "n": f"{data['train_photos']:,}", "k": f"{data['train_persons']:,}", "c": data["clients"],
     }  # fmt: skip
 

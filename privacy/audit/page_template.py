@@ -34,19 +34,19 @@ TEMPLATE: Final = """<!doctype html>
 <p class="warning">{{ t("**An attack did better than the promise allows:** {name}.", "**有一种攻击超出了承诺允许的范围：**{name}。", name=result.name) }} {{ result.headline }}</p>
 {% endfor %}
 {% if report.data.synthetic %}
-<p class="quiet">{{ t("All faces of this run are synthetic: drawn by a program, of no living person.", "本次运行的人脸全部是合成的：由程序绘制，不对应任何真人。") }}</p>
+<p class="quiet">{{ label.synthetic }}</p>
 {% endif %}
 
 <section class="label">
 <h2>{{ t("Privacy label", "隐私标签") }}</h2>
 <div class="facts">
 <div><span class="unit">{{ t("What is protected", "保护什么") }}</span><b>{{ t("a person", "一个人") }}</b>
-<p>{{ t("with all of her photos, over the whole run", "及其全部照片，贯穿整个运行") }}</p></div>
+<p>{{ t("{a}, over the whole run", "{a}，贯穿整个运行", a=label.hers) }}</p></div>
 <div><span class="unit">{{ t("How well", "保护多强") }}</span><b>ε = {{ label.epsilon }}</b>
 <p>{% if label.promised %}{{ t("spent, at δ = {d}; promised at most {p}", "已用，δ = {d}；承诺至多 {p}", d=label.delta, p=label.promised) }}{% else %}{{ t("no bound on what the model tells about one person", "模型可能泄露的个人信息没有上限") }}{% endif %}</p></div>
 <div><span class="unit">{{ t("Against whom", "针对谁") }}</span><b>{{ label.against }}</b><p>{{ label.assumption }}</p></div>
-<div><span class="unit">{{ t("What left the devices", "离开设备的内容") }}</span><b>{{ t("0 photos", "0 张照片") }}</b>
-<p>{{ t("nor a crop, a landmark, a label or a name; {n} of masked data in all", "也没有裁剪图、关键点、标签或姓名；共 {n} 掩码数据", n=label.up) }}</p></div>
+<div><span class="unit">{{ t("What left the devices", "离开设备的内容") }}</span><b>{{ t("0 {a}", "0 {a}", a=label.rows) }}</b>
+<p>{{ t("{a}; {n} of masked data in all", "{a}；共 {n} 掩码数据", a=label.besides, n=label.up) }}</p></div>
 </div>
 {% if label.found is not none %}
 <div class="meaning"><div>
@@ -59,7 +59,7 @@ TEMPLATE: Final = """<!doctype html>
 <h2>{{ t("How the data walks", "数据的流向") }}</h2>
 <div class="flow">
 <section><h3>{{ t("On each device", "在每台设备上") }}</h3><ul>
-<li>{{ t("photos stay here, and what is cut out of them", "照片及其裁剪图留在这里") }}</li>
+<li>{{ label.stays }}</li>
 <li>{{ t("the ledger is charged first, or the device refuses", "先在账本扣费，否则设备拒绝") }}</li>
 <li>{{ mode_text }}</li>
 <li>{{ t("masked: the vector looks like noise", "加掩码：向量看起来就是噪声") }}</li></ul></section>
@@ -117,8 +117,8 @@ mien audit report {{ report.run }}</pre></div>
 {% endif %}
 
 <h2>{{ t("What was trained", "训练了什么") }}</h2>
-<p>{{ t("The model `{m}` ({p} parameters) learned {a} attributes from {n} photos of {k} persons, spread over {c} clients, and was evaluated on persons that no client has.", "模型 `{m}`（{p} 个参数）从 {k} 个人的 {n} 张照片中学习了 {a} 个属性，数据分布在 {c} 个客户端；评估所用的人不属于任何客户端。", **trained) }}</p>
-<p class="quiet">{{ t("These attributes measure the learning machinery. They are labels that people gave to pictures, not facts about anyone, and advice is never drawn from them.", "这些属性用来衡量学习机制。它们是人给图片贴的标签，并不是关于任何人的事实，建议从不以此为依据。") }}</p>
+<p>{{ t("The model `{m}` ({p} parameters) learned {a} attributes from {n} {rows} of {k} persons, spread over {c} clients, and was evaluated on persons that no client has.", "模型 `{m}`（{p} 个参数）从 {k} 个人的 {n} 条{rows}中学习了 {a} 个属性，数据分布在 {c} 个客户端；评估所用的人不属于任何客户端。", **trained) }}</p>
+{% if label.faces %}<p class="quiet">{{ t("These attributes measure the learning machinery. They are labels that people gave to pictures, not facts about anyone, and advice is never drawn from them.", "这些属性用来衡量学习机制。它们是人给图片贴的标签，并不是关于任何人的事实，建议从不以此为依据。") }}</p>{% endif %}
 {% if report.best %}
 <table class="pairs">
 <tr><th>{{ t("attribute", "属性") }}</th><th>{{ t("AUC after round {n}", "第 {n} 轮后的 AUC", n=report.best.round) }}</th></tr>

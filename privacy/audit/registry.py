@@ -11,6 +11,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from privacy.audit.rows import all_of_hers, is_feedback, rows_named
+
 _FLOWS = {
     "distributed": "Each device clips what one person adds and adds a share of integer noise; only the sum opens.",
     "silo": "Each device runs DP-SGD over persons with all of the noise; only the sum of updates opens.",
@@ -23,7 +25,8 @@ def registry_entry(report: Mapping[str, Any]) -> str:
     """Return the entry as YAML text for an unsealed or sealed report."""
     stated, privacy, mechanism = report["deployment"], report["privacy"], report["mechanism"] or {}
     spent, second = privacy["epsilon_spent"], privacy["second_opinion"] or {}
-    photos = mechanism.get("photos_per_person")
+    most, rows = mechanism.get("photos_per_person"), rows_named(report).en
+    mu = "unbounded" if privacy["mu_gdp"] is None else privacy["mu_gdp"]
     entry = {
         "url_slug": report["run"].lower(),
         "status": "Draft",
@@ -35,7 +38,8 @@ def registry_entry(report: Mapping[str, Any]) -> str:
                 "intended_use": stated["intended_use"],
                 "data_product_type": "Machine learning model",
                 "data_product_region": stated["region"],
-                "description": "A face model trained by federated learning; photos stay on the devices.",
+                "description": f"A model of {'advice' if is_feedback(report) else 'faces'} trained by federated "
+                f"learning; {rows} stay on the devices.",
                 "publication_date": stated["publication_date"],
                 "data_product_sector": stated["sector"],
             },
@@ -43,26 +47,26 @@ def registry_entry(report: Mapping[str, Any]) -> str:
                 "name": "Approximate DP" if spent is not None else None,
                 "input_metric": privacy["neighbouring"],
                 "bound_on_input_distance": 1,
-                "data_domain": f"Photos of {report['data']['train_persons']} persons on "
-                f"{report['data']['clients']} clients, at most {photos} of a person in a step",
+                "data_domain": f"{rows.capitalize()} of {report['data']['train_persons']} persons on "
+                f"{report['data']['clients']} clients, at most {most} of a person in a step",
                 "unprotected_quantities": "Which clients took part in which round; sizes and times of messages.",
             },
             "privacy_loss": {
                 "privacy_unit": "Person",
-                "privacy_unit_description": "One person with all of her photos, over all rounds of the run.",
+                "privacy_unit_description": f"One person {all_of_hers(report).en}, over all rounds of the run.",
                 "privacy_parameters": {
                     "epsilon": spent,
                     "delta": privacy["delta"] if spent is not None else None,
                 },
                 "privacy_parameters_description": f"Promised at most {privacy['epsilon_promised']}; "
-                f"mu-GDP {privacy['mu_gdp']}.",
+                f"mu-GDP {mu}.",
             },
             "model": {
                 "model_name": "Distributed (secure aggregation)"
                 if privacy["mode"] != "silo"
                 else "Local (per silo)",
                 "model_name_description": _FLOWS[privacy["mode"]],
-                "actors": "Devices hold photos; a coordinator adds masked vectors and releases models; "
+                "actors": f"Devices hold {rows}; a coordinator adds masked vectors and releases models; "
                 "recipients see released models.",
                 "release_type": "Many releases",
                 "release_type_description": f"{report['opened']} models, one a round; epsilon covers all of them.",

@@ -105,7 +105,7 @@ def _privacy(
     facts = {
         "mode": section["mode"],
         "unit": "person",
-        "neighbouring": "add or remove one person with all of her photos",
+        "neighbouring": "add or remove one person with all that is hers",
         "delta": section["delta"],
         "epsilon_promised": None,
         "epsilon_spent": None,
@@ -150,7 +150,7 @@ def _statements(section: Mapping[str, Any], events: Sequence[Event]) -> dict[str
     return {
         "epsilon_promised": section["epsilon"],
         "epsilon_spent": _finite(curve.epsilon(delta)),
-        "mu_gdp": curve.mu_gdp(),
+        "mu_gdp": _finite(curve.mu_gdp()),
         "tpr_at_fpr_1_percent": curve.tpr_at_fpr(0.01),
         "advantage": curve.advantage(),
         "accountant": f"{curve.accountant} (dp-accounting {library})",

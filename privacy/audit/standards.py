@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from privacy.audit.rows import rows_named
 from privacy.audit.words import Words, words
 
 Answer = Literal["answered", "stated", "open", "not applicable"]
@@ -40,17 +41,19 @@ def standards(report: Mapping[str, Any]) -> list[Standard]:
         return "stated" if all(report["deployment"][field] for field in fields) else "open"
 
     return [
-        _aisvs(private, bounded, attacked, stated),
+        _aisvs(report, private, bounded, attacked, stated),
         _nist(private, attacked, stated),
         _iso(private, attacked, stated),
-        _dpia(private, stated),
+        _dpia(report, private, stated),
     ]
 
 
-def _aisvs(private: Answer, bounded: Answer, attacked: Answer, stated: Any) -> Standard:
+def _aisvs(
+    report: Mapping[str, Any], private: Answer, bounded: Answer, attacked: Answer, stated: Any
+) -> Standard:
     return Standard(words("OWASP AISVS 1.0, chapter C12 (privacy)", "OWASP AISVS 1.0，第 C12 章（隐私）"), (
         Requirement("12.1.4", words("re-identification risk of trained models below a threshold", "训练后模型的再识别风险低于门限"), words("label, D, I", "标签、D、I"), attacked),
-        Requirement("12.2", words("deletion and unlearning", "删除与遗忘"), words("photos never leave; a model is not unlearned: ε bounds what it holds of a person", "照片从不离开；模型不做遗忘：ε 限制了它所保留的个人信息"), "open"),
+        Requirement("12.2", words("deletion and unlearning", "删除与遗忘"), words("{a} never leave; a model is not unlearned: ε bounds what it holds of a person", "{a}从不离开；模型不做遗忘：ε 限制了它所保留的个人信息", a=rows_named(report)), "open"),
         Requirement("12.3.1", words("ε and δ tracked per round, with a limit", "每轮跟踪 ε 和 δ，并有上限"), words("D, G, rounds; each device refuses beyond its budget", "D、G、轮次；超出预算时设备拒绝"), private),
         Requirement("12.3.2", words("empirical lower bound of ε with stated confidence", "给出置信度的 ε 经验下界"), words("evidence, I", "证据、I"), bounded),
         Requirement("12.3.3", words("proofs cover all uses of the same data", "证明涵盖同一数据的所有用途"), words("one ledger a device over all runs; G", "每台设备一个账本，涵盖所有运行；G"), private),
@@ -86,12 +89,12 @@ def _iso(private: Answer, attacked: Answer, stated: Any) -> Standard:
     ))  # fmt: skip
 
 
-def _dpia(private: Answer, stated: Any) -> Standard:
+def _dpia(report: Mapping[str, Any], private: Answer, stated: Any) -> Standard:
     return Standard(words("GDPR, Article 35: outline of an impact assessment", "GDPR 第 35 条：影响评估提纲"), (
         Requirement("1", words("need for an assessment: biometric data, new technology", "评估的必要性：生物特征数据、新技术"), words("B", "B"), stated("special_category")),
         Requirement("2", words("describe the processing", "描述处理过程"), words("how the data walks; B, C", "数据的流向；B、C"), "answered"),
         Requirement("3", words("consultation", "征询意见"), words("B", "B"), stated("consultation")),
-        Requirement("4", words("necessity and proportionality", "必要性与相称性"), words("B; photos stay on the devices", "B；照片留在设备上"), stated("necessity", "lawful_basis")),
+        Requirement("4", words("necessity and proportionality", "必要性与相称性"), words("B; {a} stay on the devices", "B；{a}留在设备上", a=rows_named(report)), stated("necessity", "lawful_basis")),
         Requirement("5", words("risks to persons", "对个人的风险"), words("E, K, evidence", "E、K、证据"), "answered"),
         Requirement("6", words("measures", "措施"), words("D, F, H", "D、F、H"), private),
         Requirement("7", words("sign-off and outcomes", "签署与结果"), words("K", "K"), stated("adviser", "sign_off")),

@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Final
 
+from privacy.audit.rows import all_of_hers, is_feedback, rows_named
 from privacy.audit.words import Words, same, size_text, words
 
 NOT_STATED: Final = words("not stated", "未说明")
@@ -32,7 +33,7 @@ def tables(report: Mapping[str, Any]) -> list[Table]:
         _identity(report),
         _deployment(report),
         _domain(report),
-        _guarantee(report["privacy"]),
+        _guarantee(report),
         _adversaries(report),
         _mechanism(report),
         _accounting(report),
@@ -96,31 +97,36 @@ def _domain(report: Mapping[str, Any]) -> Table:
         if data["synthetic"]
         else words("photographs", "真实照片")
     )
+    if is_feedback(report):
+        kind = words("made-up opinions about advice, no photo", "虚构的建议意见，没有照片")
+    rows = rows_named(report)
     return Table("C", words("Data", "数据"), (
         (words("what", "内容"), kind),
         (words("source", "来源"), same(data["source"])),
         (words("clients", "客户端"), same(f"{data['clients']:,}")),
         (words("persons in training", "训练人数"), same(f"{data['train_persons']:,}")),
-        (words("photos in training", "训练照片数"), same(f"{data['train_photos']:,}")),
-        (words("photos of a person that one step looks at", "每步最多使用每人的照片数"), same(mechanism.get("photos_per_person", "–"))),
-        (words("held out for evaluation", "留作评估"), words("{n} persons, {m} photos", "{n} 人，{m} 张照片", n=data["test_persons"], m=data["test_photos"])),
+        (words("{a} in training", "训练{a}数", a=rows), same(f"{data['train_photos']:,}")),
+        (words("{a} of a person that one step looks at", "每步最多使用每人的{a}数", a=rows), same(mechanism.get("photos_per_person", "–"))),
+        (words("held out for evaluation", "留作评估"), words("{n} persons, {m} {a}", "{n} 人，{m} 条{a}", a=rows, n=data["test_persons"], m=data["test_photos"])),
         (words("unprotected quantities", "不受保护的信息"), words(
             "which clients took part in which round; sizes and times of messages; every setting of the run",
             "哪些客户端参加了哪一轮；消息的大小和时间；运行的全部设置")),
     ))  # fmt: skip
 
 
-def _guarantee(privacy: Mapping[str, Any]) -> Table:
+def _guarantee(report: Mapping[str, Any]) -> Table:
+    privacy, hers = report["privacy"], all_of_hers(report)
+    protected = privacy["mode"] != "none"
     profile = ", ".join(f"{_epsilon(value).en} @ {delta:g}" for delta, value in privacy["profile"]) or "–"
     rows = [
         (words("kind", "类型"), words("(ε, δ)-differential privacy", "(ε, δ)-差分隐私")),
-        (words("unit of protection", "保护单位"), words("a person, with all of her photos", "一个人及其全部照片")),
+        (words("unit of protection", "保护单位"), words("a person, {a}", "一个人{a}", a=hers)),
         (words("neighbouring data sets", "相邻数据集"), words("one person added or removed", "增加或移除一个人")),
         (words("ε spent / promised", "ε 已用 / 承诺"), same(f"{_epsilon(privacy['epsilon_spent']).en} / {_epsilon(privacy['epsilon_promised']).en}")),
         (words("δ", "δ"), same(f"{privacy['delta']:g}")),
         (words("scope", "范围"), words("the whole run: all rounds, retries and abandoned rounds", "整个运行：所有轮次、重试和放弃的轮次")),
         (words("whole profile, ε @ δ", "完整曲线，ε @ δ"), same(profile)),
-        (words("Gaussian μ (domination, not an approximation)", "高斯 μ（支配意义下，非近似）"), _number(privacy["mu_gdp"])),
+        (words("Gaussian μ (domination, not an approximation)", "高斯 μ（支配意义下，非近似）"), _epsilon(privacy["mu_gdp"]) if protected else _number(None)),
     ]  # fmt: skip
     rows += [
         (
@@ -251,7 +257,7 @@ def _limits(report: Mapping[str, Any]) -> Table:
         (words("attacks", "攻击"), attacked),
         (words("losses and times", "损失与时间"), words("stated by the coordinator alone", "仅由协调者声明")),
     ]  # fmt: skip
-    if report["data"]["synthetic"]:
+    if report["data"]["synthetic"] and not is_feedback(report):
         rows.append((words("data", "数据"), data))
     return Table("L", words("Limits", "局限"), tuple(rows))
 

@@ -6,7 +6,9 @@ import base64
 import hashlib
 import html
 import json
+import math
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ import pytest
 import yaml
 
 from mien.errors import RunError
+from privacy.accounting.curve import PrivacyCurve
 from privacy.audit.evidence import AttackResult, Claim, Figures, Picture, read_results, write_result
 from privacy.audit.page import render
 from privacy.audit.page_style import STYLE
@@ -24,6 +27,7 @@ from privacy.audit.report_schema import SCHEMA, Report
 from privacy.audit.seal import unsealed
 from privacy.audit.standards import standards
 from privacy.audit.tables import tables
+from privacy.audit.verification.run import verify
 from server.watching import Silent
 from simulations.run import simulate
 
@@ -221,6 +225,34 @@ def test_a_framework_is_open_where_nothing_was_measured_or_stated(report: dict[s
     report["deployment"].update(sign_off="a name", review_date="2027-01-01")
     assert answers()["12.3.2"] == answers()["8.2.3"] == "answered"
     assert answers()["9"] == "stated"
+
+
+def test_a_loss_without_bound_is_shown_as_infinite(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with ε = 1000, where no Gaussian profile lies above the run's: the report must still be written."""
+    monkeypatch.setattr(PrivacyCurve, "mu_gdp", lambda curve: math.inf)
+    copy = tmp_path / "runs" / run.name
+    shutil.copytree(run, copy)
+    written = write_report(copy)
+    assert written["privacy"]["mu_gdp"] is None
+    (row,) = (value for name, value in tables(written)[3].rows if name.en.startswith("Gaussian"))
+    assert row.en == row.zh == "∞"
+    assert "mu-GDP unbounded" in registry_entry(written)
+    assert "figures of the report" in [check.name for check in verify(copy).checks]
+
+
+def test_a_run_of_opinions_says_nothing_of_photos(report: dict[str, Any]) -> None:
+    """The rows of the prior of advice (configs/rule_prior.toml) are people's likes: no photo was ever there."""
+    assert "photos" in render(unsealed(report))
+    report["data"].update(source="simulated-feedback", synthetic=True)
+    report["config"]["data"]["source"] = "simulated-feedback"
+    shown = render(unsealed(report)) + registry_entry(report)
+    shown = re.sub(r"<style>.*?</style>", "", shown, flags=re.DOTALL)
+    found = re.findall(r".{40}(?:[Pp]hoto|[Ff]aces?\b|照片|人脸).{20}", shown)
+    assert [text for text in found if "no photo" not in text and "没有照片" not in text] == []
+    assert "0 opinions" in shown
+    assert "made up by a program" in shown
 
 
 def test_statements_of_the_operator_are_read_strictly(run: Path, tmp_path: Path) -> None:
