@@ -20,6 +20,7 @@ from recommend.serve.limits import Limits
 from recommend.zones import outlines
 
 VIEW_QUALITY = 90
+LIVE_POINTS = 48  # of an edge: at 320 pixels more are not seen
 LIVE_ZONES = (
     ("cheek_hollow", "contour"),
     ("cheek_apple", "blush"),
@@ -41,11 +42,11 @@ class Read:
 
 @dataclasses.dataclass(frozen=True)
 class LiveZone:
-    """One area of a part of the look on a camera's frame: ``points`` [n][2] are its edge in pixels."""
+    """One area of a part of the look on a camera's frame: ``points`` (float64 [n, 2]) are its edge in pixels."""
 
     zone: str
     domain: str
-    points: list[list[float]]
+    points: Points
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,7 +92,7 @@ def track(frame: bytes, limits: Limits) -> Tracked:
 def _live_zones(points: Points) -> list[LiveZone]:
     """Lay the usual place of each part over a frame; the cards choose theirs once a photo is read."""
     return [
-        LiveZone(zone, domain, np.round(outline.points, 1).tolist())
+        LiveZone(zone, domain, outline.points[:: 1 + len(outline.points) // LIVE_POINTS])
         for zone, domain in LIVE_ZONES
         for outline in outlines(current().zone(zone), points)
     ]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
+import numpy as np
 from fastapi import APIRouter, Path, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, Response
@@ -164,7 +164,11 @@ async def post_track(request: Request) -> Response:
     state = state_of(request)
     frame = await request.body()
     found = await state.workers.run(jobs.track, frame, state.limits, waiting=state.limits.waiting_frames)
-    return success(dataclasses.asdict(found))
+    zones = [
+        {"zone": each.zone, "domain": each.domain, "points": np.round(each.points, 1).tolist()}
+        for each in found.zones
+    ]
+    return success({"landmarks": found.landmarks, "size": list(found.size), "zones": zones})
 
 
 @router.post(

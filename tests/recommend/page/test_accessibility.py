@@ -43,7 +43,9 @@ def _states(visitor: Any) -> Iterator[str]:
     yield "privacy"
 
 
-@pytest.mark.parametrize(("language", "width"), [("en", 320), ("zh", 1280)])
+@pytest.mark.parametrize(
+    ("language", "width"), [("en", 320), pytest.param("zh", 1280, marks=pytest.mark.slow)]
+)
 def test_no_violation_in_any_state(visit: Callable[..., Any], language: str, width: int) -> None:
     axe_module = pytest.importorskip(
         "axe_playwright_python.sync_playwright", reason="axe-playwright-python is not here"

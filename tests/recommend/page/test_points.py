@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 
 def _drag(visitor: Any, handle: Any, dx: float, dy: float) -> None:
     box = handle.bounding_box()
@@ -72,6 +74,7 @@ def test_arrow_keys_move_a_point(visit: Callable[..., Any]) -> None:
     assert handle.get_attribute("aria-label") == label
 
 
+@pytest.mark.slow
 def test_the_hairline_moves_the_zones_of_the_forehead(visit: Callable[..., Any]) -> None:
     visitor = _at_points(visit, "hairline")
     page = visitor.page
@@ -94,6 +97,7 @@ def test_the_hairline_moves_the_zones_of_the_forehead(visit: Callable[..., Any])
     assert visitor.complaints == []
 
 
+@pytest.mark.slow
 def test_points_that_no_face_has_are_refused_and_the_cards_stay(visit: Callable[..., Any]) -> None:
     visitor = _at_points(visit, "eye_right")
     page = visitor.page

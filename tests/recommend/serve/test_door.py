@@ -267,6 +267,7 @@ def test_a_port_that_is_none_is_refused():
         listen("127.0.0.1", 70000)
 
 
+@pytest.mark.slow
 def test_the_token_is_fresh_at_every_start_and_long(running, start, tmp_path):
     with start(tmp_path) as other:
         assert len(other.token) == 64 == len(running.token)

@@ -91,6 +91,7 @@ def test_skin_is_its_lightness_and_nothing_in_the_dark(one):
 
 
 @pytest.mark.real_faces
+@pytest.mark.slow
 def test_real_photos_spread_over_the_scales(real_faces: Path):
     from faces.images import load_image
 
