@@ -19,6 +19,10 @@ SCHEMA = 1
 NOT_MEASURED = "not measured"
 STEM = "MODEL_CARD"
 _EVERYBODY = "everybody"
+_FEEDBACK = "simulated-feedback"
+_OPINIONS = (
+    "The labels are opinions of simulated people about advice: they are as the simulator's authors made them."
+)
 
 
 def build_card(
@@ -39,14 +43,17 @@ def build_card(
     """
     outputs, synthetic = list(model["outputs"]), bool(data["synthetic"])
     own = [
-        "All faces are synthetic: the figures say that the learning works, and nothing about photos of people."
+        "All data are synthetic: the figures say that the learning works, and nothing about real people."
         if synthetic
         else "The test persons are those of this data set. Its people are no sample of any population.",
-        "Depth of skin is measured from photos whose light is not known: an order of persons, no colorimetry.",
         "Groups of few persons are counted and not measured.",
         "Intervals cover the choice of test persons, not that of training persons, first weights or noise.",
         "With few photos the calibration error is too large: it is a mean of absolute values.",
     ]
+    if any("skin" in row["group"] for row in results):
+        own.append(
+            "Depth of skin is measured from photos in unknown light: an order of persons, no colorimetry."
+        )
     return {
         "schema": SCHEMA,
         "model": dict(model),
@@ -54,7 +61,9 @@ def build_card(
         "privacy": dict(privacy),
         "results": [dict(row) for row in results],
         "files": [dict(row) for row in files],
-        "label_noise": label_noise(outputs, synthetic=synthetic),
+        "label_noise": [_OPINIONS]
+        if _noun(data) == "opinions"
+        else label_noise(outputs, synthetic=synthetic),
         "intended_uses": intended_uses(outputs),
         "excluded_uses": excluded_uses(outputs),
         "limits": [*limits, *own],
@@ -86,7 +95,7 @@ def to_markdown(card: Mapping[str, Any]) -> str:
         "## Privacy",
         _privacy(card["privacy"]),
         "## Results on persons that no client had",
-        *_results(card["results"]),
+        *_results(card["results"], _noun(card["data"])),
     ]
     if card["files"]:
         parts += ["## Files", _files(card["files"])]
@@ -105,13 +114,18 @@ def _list(*items: str) -> str:
     return "\n".join(f"* {item}" for item in items)
 
 
+def _noun(data: Mapping[str, Any]) -> str:
+    return "opinions" if data["source"] == _FEEDBACK else "photos"
+
+
 def _data(data: Mapping[str, Any]) -> str:
-    kind = "synthetic faces" if data["synthetic"] else "photos of real people"
+    noun = _noun(data)
+    kind = f"synthetic {noun}" if data["synthetic"] else f"{noun} of real people"
     return _list(
         f"source: {data['source']}, {kind}",
-        f"training: {data['train_photos']:,} photos of {data['train_persons']:,} persons on "
+        f"training: {data['train_photos']:,} {noun} of {data['train_persons']:,} persons on "
         f"{data['clients']:,} clients",
-        f"test: {data['test_photos']:,} photos of {data['test_persons']:,} other persons",
+        f"test: {data['test_photos']:,} {noun} of {data['test_persons']:,} other persons",
     )
 
 
@@ -139,7 +153,7 @@ def _privacy(privacy: Mapping[str, Any]) -> str:
 _FIGURES = {"auc": "AUC", "balanced_accuracy": "balanced accuracy", "calibration_error": "calibration error"}
 
 
-def _results(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def _results(rows: Sequence[Mapping[str, Any]], noun: str) -> list[str]:
     if not rows:
         return [
             f"Results: {NOT_MEASURED}. The run's data set was not on the machine where this card was written."
@@ -150,14 +164,14 @@ def _results(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     )
     everybody = [row for row in rows if row["group"] == _EVERYBODY]
     others = [row for row in rows if row["group"] != _EVERYBODY]
-    parts = [intro, _table(everybody, "attribute")]
+    parts = [intro, _table(everybody, noun, "attribute")]
     if others:
-        parts += ["### By group", _table(others, "attribute", "group")]
+        parts += ["### By group", _table(others, noun, "attribute", "group")]
     return parts
 
 
-def _table(rows: Sequence[Mapping[str, Any]], *names: str) -> str:
-    head = [*names, "persons", "photos", "yes", *_FIGURES.values()]
+def _table(rows: Sequence[Mapping[str, Any]], noun: str, *names: str) -> str:
+    head = [*names, "persons", noun, "yes", *_FIGURES.values()]
     lines = [head, ["---"] * len(head)]
     for row in rows:
         counts = [f"{row[key]:,}" for key in ("persons", "photos", "yes")]

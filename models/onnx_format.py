@@ -26,7 +26,7 @@ RESULT = "results"
 LICENCE = (
     "Weights learnt from CelebA are for non-commercial research only (CelebA's terms); dlib's "
     "68-point landmarks, which "
-    "cut the inputs, are for research use. Weights learnt from Mien's synthetic faces carry neither limit."
+    "cut the inputs, are for research use. Weights learnt from Mien's own synthetic data carry neither limit."
 )
 
 Precision = Literal["float32", "int8"]

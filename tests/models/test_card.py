@@ -81,5 +81,14 @@ def test_a_run_that_protects_nobody_says_so(privacy, expected) -> None:
 
 def test_synthetic_faces_are_not_sold_as_people() -> None:
     card = build_card(model=MODEL, data={**DATA, "synthetic": True}, privacy=PRIVACY, results=[])
-    assert "nothing about photos of people" in " ".join(card["limits"])
+    assert "nothing about real people" in " ".join(card["limits"])
     assert "CelebA" not in " ".join(card["label_noise"])
+
+
+def test_opinions_are_not_called_photos() -> None:
+    data = {**DATA, "synthetic": True, "source": "simulated-feedback"}
+    words = to_markdown(build_card(model=MODEL, data=data, privacy=PRIVACY, results=[ROW]))
+    assert "synthetic opinions" in words
+    assert "| persons | opinions | yes |" in words
+    assert "photos of" not in words.split("## Privacy")[0]
+    assert "skin" not in words.split("## Excluded")[0].lower()
