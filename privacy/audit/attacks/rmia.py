@@ -66,9 +66,12 @@ def robust_membership(target: Target, progress: Progress) -> AttackResult:
     shadows = shadows_of(target, progress)
     open_ = rmia(shadows.plain, shadows.members)
     closed = None if shadows.private is None else rmia(shadows.private, shadows.members)
-    return judge(
+    found = judge(
         target, open_, closed,
         name="rmia",
         title={"en": "Who took part: robust membership inference", "zh": "稳健成员推断：谁参与了训练"},
         method="RMIA (Zarifzadeh et al. 2024) by person, on the shadow models of LiRA; ratios to persons outside",
     )  # fmt: skip
+    return found.model_copy(
+        update={"threat_model": f"{found.threat_model} Knows persons who did not take part."}
+    )
