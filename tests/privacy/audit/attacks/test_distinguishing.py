@@ -26,7 +26,7 @@ def test_a_correct_mechanism_stays_below_its_claim_and_above_85_percent_of_it(ma
 
 
 @pytest.mark.parametrize("make", MECHANISMS)
-@pytest.mark.parametrize("factor", [0.9, 0.5])
+@pytest.mark.parametrize("factor", [0.9, pytest.param(0.5, marks=pytest.mark.slow)])
 def test_too_little_noise_is_found(make, factor):
     mechanism = make(weaker_noise(factor), 8.0, DELTA)
     found = distinguishing.distinguish(mechanism, DELTA)
