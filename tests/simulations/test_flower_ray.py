@@ -16,11 +16,28 @@ from typing import Any
 
 import pytest
 
+from faces.federation import federate
+from privacy.audit.pictures import PixelSearch, embedded_pictures
 from privacy.audit.transcript import read_transcript
 from server.watching import Silent
 from simulations.run import simulate
 
 BIN = Path(sys.executable).parent
+
+# Put at the end of the copied app's mien/wire.py: every message that either end packs, as it goes on the wire.
+RECORDER = """
+import os as _os
+from flwr.common.serde import recorddict_to_proto as _to_proto
+
+_pack = pack
+
+
+def pack(parts):
+    record = _pack(parts)
+    with open(f"{folder}/{{_os.getpid()}}", "ab") as file:
+        file.write(_to_proto(record).SerializeToString() + bytes(1))
+    return record
+"""
 
 
 def free_port() -> int:
@@ -80,6 +97,10 @@ def test_the_unchanged_app_gives_the_same_model_on_ray(
     })  # fmt: skip
     here = simulate(config, tmp_path / "runs", Silent())
     shutil.copy(here.folder.path / "config.toml", app / "configs" / "small.toml")
+    traffic = tmp_path / "traffic"
+    traffic.mkdir()
+    with (app / "mien" / "wire.py").open("a") as wire:
+        wire.write(RECORDER.format(folder=traffic))
 
     subprocess.run(
         [
@@ -99,3 +120,13 @@ def test_the_unchanged_app_gives_the_same_model_on_ray(
         list(read_transcript(path / "transcript.jsonl"))[-1]["model"] for path in (here.folder.path, there)
     ]
     assert models[0] == models[1], "the same seed and updates must give the same bits on both engines"
+
+    table = federate(config.data, config.clients, config.seed).table
+    pixels = PixelSearch([table.skin, table.nose, table.face])
+    sent = b"\0".join(file.read_bytes() for file in traffic.iterdir())
+    assert len(list(traffic.iterdir())) > 1, (
+        "both ends are recorded: the coordinator and the clients' processes"
+    )
+    assert len(sent) > 300_000
+    assert [*pixels.search(sent), *embedded_pictures(sent)] == []
+    assert pixels.search(sent + table.face[0].tobytes()) != [], "the search finds what is there"
