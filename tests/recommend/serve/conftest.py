@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
 import io
@@ -10,7 +11,8 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -224,3 +226,14 @@ def running(
     """``mien serve`` as a process, shared by the tests that only talk to it."""
     with start(tmp_path_factory.mktemp("serve")) as server:
         yield server
+
+
+@pytest.fixture
+def finish() -> Callable[[Coroutine[object, object, object]], object]:
+    """Return what runs a coroutine to its end, in a thread: a browser's driver may own this thread's loop."""
+
+    def run(work: Coroutine[object, object, object]) -> object:
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(asyncio.run, work).result()
+
+    return run

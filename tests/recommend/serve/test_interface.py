@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import io
 import time
@@ -295,7 +294,7 @@ def test_the_status_counts(make_client, photo, limits, workers):
     assert checked(fresh.get("/status"), Status)["readings_in_memory"] == 0
 
 
-def test_what_would_leave_the_device_is_counted(limits, workers):
+def test_what_would_leave_the_device_is_counted(limits, workers, finish):
     """The control of the counter: an answer to a peer off the loopback address counts."""
     traffic, sent = Traffic(), []
     app = create_app(port=8420, keys=Keys("t"), limits=limits, workers=workers, traffic=traffic)
@@ -310,7 +309,7 @@ def test_what_would_leave_the_device_is_counted(limits, workers):
     async def send(message):
         sent.append(message)
 
-    asyncio.run(app(scope, receive, send))
+    finish(app(scope, receive, send))
     body = b"".join(message.get("body", b"") for message in sent)
     assert traffic.bytes_sent == len(body) > 100
 

@@ -31,7 +31,7 @@ def pool():
     started.close()
 
 
-def test_a_worker_that_dies_is_replaced(pool, photo):
+def test_a_worker_that_dies_is_replaced(pool, photo, finish):
     before = pool.processes
 
     async def go():
@@ -39,31 +39,31 @@ def test_a_worker_that_dies_is_replaced(pool, photo):
             await pool.run(os._exit, 3)
         return await pool.run(jobs.read_only, photo, SMALL)
 
-    assert asyncio.run(go()).points.shape == (68, 2)
+    assert finish(go()).points.shape == (68, 2)
     assert pool.processes != before
     os.kill(pool.processes[0], signal.SIGKILL)
     with pytest.raises(InternalError):
-        asyncio.run(pool.run(jobs.read_only, photo, SMALL))
-    assert asyncio.run(pool.run(jobs.read_only, photo, SMALL)).points.shape == (68, 2)
+        finish(pool.run(jobs.read_only, photo, SMALL))
+    assert finish(pool.run(jobs.read_only, photo, SMALL)).points.shape == (68, 2)
 
 
-def test_a_worker_that_hangs_is_stopped_and_replaced(pool, photo):
+def test_a_worker_that_hangs_is_stopped_and_replaced(pool, photo, finish):
     started = time.monotonic()
     with pytest.raises(TooSlowError):
-        asyncio.run(pool.run(time.sleep, 60))
+        finish(pool.run(time.sleep, 60))
     assert time.monotonic() - started < SMALL.job_seconds + BUSY_MACHINE, (
         "stopped, long before the minute is over"
     )
-    assert asyncio.run(pool.run(jobs.read_only, photo, SMALL)).points.shape == (68, 2)
+    assert finish(pool.run(jobs.read_only, photo, SMALL)).points.shape == (68, 2)
 
 
-def test_a_worker_that_wants_too_much_memory_says_so(pool, photo):
+def test_a_worker_that_wants_too_much_memory_says_so(pool, photo, finish):
     with pytest.raises(ImageTooLargeError):
-        asyncio.run(pool.run(np.zeros, (60_000, 60_000, 3)))
-    assert asyncio.run(pool.run(jobs.read_only, photo, SMALL)).points.shape == (68, 2)
+        finish(pool.run(np.zeros, (60_000, 60_000, 3)))
+    assert finish(pool.run(jobs.read_only, photo, SMALL)).points.shape == (68, 2)
 
 
-def test_who_comes_when_the_queue_is_full_is_refused_at_once(pool):
+def test_who_comes_when_the_queue_is_full_is_refused_at_once(pool, finish):
     async def go():
         running = [asyncio.create_task(pool.run(time.sleep, 1)) for _ in range(3)]
         await asyncio.sleep(0.05)
@@ -77,10 +77,10 @@ def test_who_comes_when_the_queue_is_full_is_refused_at_once(pool):
         await pool.run(time.sleep, 0)
         return waited
 
-    assert asyncio.run(go()) < 1, "before a single one of those who came first had its answer"
+    assert finish(go()) < 1, "before a single one of those who came first had its answer"
 
 
-def test_a_job_that_nobody_waits_for_still_counts_until_it_is_done(pool):
+def test_a_job_that_nobody_waits_for_still_counts_until_it_is_done(pool, finish):
     async def go():
         given_up = [asyncio.create_task(pool.run(time.sleep, 0.4)) for _ in range(3)]
         await asyncio.sleep(0.05)
@@ -96,7 +96,7 @@ def test_a_job_that_nobody_waits_for_still_counts_until_it_is_done(pool):
             await asyncio.sleep(0.1)
         raise AssertionError("the places of jobs that nobody waited for were never given back")
 
-    asyncio.run(go())
+    finish(go())
 
 
 def test_under_load_every_answer_is_a_result_or_a_refusal_with_retry_after(make_client, photo):
