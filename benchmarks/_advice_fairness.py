@@ -121,7 +121,10 @@ def _shifts(whole: list[list[Reading]]) -> dict[str, NDArray[np.float64]]:
     """Return how far each measure moves at each depth, from the face's own mean, in within-person deviations."""
     found = {}
     for name, known in reference_table().items():
-        values = np.array([[reading.measurements[name].value for reading in row] for row in whole])
+        rows = [row for row in whole if all(name in reading.measurements for reading in row)]
+        if not rows:
+            continue  # a measure that needs more of the face than these photos show
+        values = np.array([[reading.measurements[name].value for reading in row] for row in rows])
         apart = (values - values.mean(axis=1, keepdims=True)) / known.within_person_sd
         found[name] = apart.mean(axis=0)
     return found
